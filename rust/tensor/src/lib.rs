@@ -1,0 +1,10 @@
+//! Element types, layouts, views, owned tensors and the kernels that move strided memory.
+//!
+//! Floor 1 of the engine: nothing here knows of matrices or of Einstein sums.
+#![allow(unsafe_code)] // views over foreign memory are the purpose of this crate
+
+mod scalar;
+mod threads;
+
+pub use scalar::{Complex32, Complex64, DType, Real, Scalar};
+pub use threads::{Threads, MAX_THREADS};
