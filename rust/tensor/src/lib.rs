@@ -3,8 +3,18 @@
 //! Floor 1 of the engine: nothing here knows of matrices or of Einstein sums.
 #![allow(unsafe_code)] // views over foreign memory are the purpose of this crate
 
+mod buffer;
+mod error;
+pub mod layout;
+mod overlap;
 mod scalar;
 mod threads;
+mod view;
 
+pub use buffer::Buffer;
+pub use error::Error;
+pub use layout::Layout;
+pub use overlap::{overlap, Region};
 pub use scalar::{Complex32, Complex64, DType, Real, Scalar};
 pub use threads::{Threads, MAX_THREADS};
+pub use view::{View, ViewMut};
