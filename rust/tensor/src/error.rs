@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::dlpack::DLDataType;
+
 /// Why a layout, a view or a kernel call was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -46,6 +48,8 @@ pub enum Error {
     },
     /// A DLPack tensor that the engine does not take; the text says why.
     DLPack(&'static str),
+    /// An element type that the engine does not compute with.
+    ElementType(DLDataType),
     /// A negative extent.
     NegativeExtent {
         /// The axis, from 0.
@@ -69,6 +73,13 @@ impl fmt::Display for Error {
             Error::ShapeMismatch { found, expected } => write!(f, "the shape is {found:?}, but must be {expected:?}"),
             Error::OutOfMemory { bytes } => write!(f, "{bytes} bytes of memory could not be had"),
             Error::DLPack(why) => f.write_str(why),
+            Error::ElementType(DLDataType { code, bits, lanes }) => {
+                write!(
+                    f,
+                    "elements of DLPack type code {code} with {bits} bits and {lanes} lanes are not supported; "
+                )?;
+                f.write_str("Float32, Float64, ComplexF32 and ComplexF64 are")
+            }
             Error::NegativeExtent { axis, extent } => write!(f, "axis {axis} has the negative extent {extent}"),
         }
     }

@@ -4,10 +4,16 @@
 #![allow(unsafe_code)] // views over foreign memory are the purpose of this crate
 
 mod buffer;
+pub mod dlpack;
 mod error;
+pub mod kernels;
 pub mod layout;
+pub mod nest;
 mod overlap;
+mod owned;
 mod scalar;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod threads;
 mod view;
 
@@ -15,6 +21,7 @@ pub use buffer::Buffer;
 pub use error::Error;
 pub use layout::Layout;
 pub use overlap::{overlap, Region};
+pub use owned::Tensor;
 pub use scalar::{Complex32, Complex64, DType, Real, Scalar};
 pub use threads::{Threads, MAX_THREADS};
 pub use view::{View, ViewMut};

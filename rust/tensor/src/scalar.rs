@@ -32,6 +32,14 @@ impl DType {
         }
     }
 
+    /// Bytes that an element's address must be a multiple of: those of a real number.
+    pub const fn alignment(self) -> usize {
+        match self {
+            DType::F32 | DType::C32 => 4,
+            DType::F64 | DType::C64 => 8,
+        }
+    }
+
     /// Whether the type has an imaginary part.
     pub const fn is_complex(self) -> bool {
         matches!(self, DType::C32 | DType::C64)
