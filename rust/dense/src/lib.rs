@@ -1,1 +1,24 @@
-//! (being written)
+//! Matrices without tensors: product and factorizations, from the BLAS and LAPACK that the host lends or from faer.
+//!
+//! Floor 1 of the engine, and the only crate that knows of either library. A matrix here is a pointer, two extents and
+//! two strides of any sign ([`MatRef`], [`MatMut`]). The factorizations are those of the library that computed them:
+//! phases and signs of the vectors are not fixed here but one floor up.
+//!
+//! Which library computes: what was lent ([`lend_blas`], [`lend_lapack`]) as long as [`provider`] is
+//! [`Provider::Lent`], if the layout of the operands allows it; faer otherwise. faer's generic code is instantiated in
+//! this crate, once per element type, behind functions that are not generic, so that no other crate compiles it again.
+#![allow(unsafe_code)] // matrices over raw memory and foreign functions are the purpose of this crate
+
+mod blas;
+mod element;
+mod error;
+mod gemm;
+mod matrix;
+mod own;
+mod provider;
+
+pub use element::Element;
+pub use error::Error;
+pub use gemm::gemm;
+pub use matrix::{MatMut, MatRef};
+pub use provider::{is_lent, lend_blas, provider, set_provider, Provider};

@@ -1,0 +1,51 @@
+//! What can go wrong with a plain matrix.
+
+use std::fmt;
+
+/// Why an operation on matrices did not happen. Its outputs are then as they were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// A matrix has other extents than the operation needs.
+    Shape {
+        /// The matrix, by its name in the operation's signature.
+        operand: &'static str,
+        /// Rows and columns that it should have.
+        expected: (usize, usize),
+        /// Rows and columns that it has.
+        found: (usize, usize),
+    },
+    /// Extents and strides reach beyond the memory behind a matrix, or beyond the address space.
+    OutOfBounds,
+    /// Two elements of an output are the same memory.
+    Overlap,
+    /// An input to a factorization holds NaN or infinity.
+    NotFinite,
+    /// An iteration ended without a result, also after every remedy was tried.
+    NoConvergence,
+    /// The memory for a copy or for scratch space could not be had.
+    OutOfMemory,
+    /// No routine of this name can be lent.
+    UnknownRoutine,
+    /// A null pointer was lent.
+    NullPointer,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Shape { operand, expected: (m, n), found: (p, q) } => {
+                write!(f, "matrix {operand} is {p}×{q}, but should be {m}×{n}")
+            }
+            Error::OutOfBounds => f.write_str("extents and strides reach beyond the memory of the matrix"),
+            Error::Overlap => f.write_str("two elements of an output matrix share memory"),
+            Error::NotFinite => f.write_str("the matrix holds NaN or infinity"),
+            Error::NoConvergence => f.write_str("the iteration did not converge"),
+            Error::OutOfMemory => f.write_str("not enough memory for scratch space"),
+            Error::UnknownRoutine => f.write_str("no routine of this name can be lent"),
+            Error::NullPointer => f.write_str("a null pointer was lent"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,23 @@
+//! The engine's own road: faer, on one thread.
+//!
+//! faer is always called with `Par::Seq`: threads come from outside, over blocks and batches, so that neither the
+//! order of a sum nor its bits depend on their number. The functions here are generic over faer's scalar trait and are
+//! instantiated in [`crate::element`] only.
+
+mod gemm;
+
+pub(crate) use gemm::gemm;
+
+use crate::{MatMut, MatRef};
+
+/// faer's view of a matrix.
+fn faer_ref<'a, T>(a: MatRef<'a, T>) -> faer::MatRef<'a, T> {
+    // SAFETY: invariant 1 of `MatRef` is what faer asks for.
+    unsafe { faer::MatRef::from_raw_parts(a.as_ptr(), a.rows(), a.cols(), a.row_stride(), a.col_stride()) }
+}
+
+/// faer's view of a matrix to write.
+fn faer_mut<'a, T>(a: MatMut<'a, T>) -> faer::MatMut<'a, T> {
+    // SAFETY: both invariants of `MatMut` are what faer asks for, and `a` is consumed.
+    unsafe { faer::MatMut::from_raw_parts_mut(a.as_mut_ptr(), a.rows(), a.cols(), a.row_stride(), a.col_stride()) }
+}

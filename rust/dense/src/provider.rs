@@ -1,0 +1,56 @@
+//! Who computes: what the host lent, or faer.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::{blas, Error};
+
+/// Who computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// The lent library, for each routine that was lent and where the layout allows; faer for the rest.
+    Lent,
+    /// faer only.
+    Own,
+}
+
+static PROVIDER: AtomicU8 = AtomicU8::new(Provider::Lent as u8);
+
+/// Chooses who computes from now on, in the whole process.
+///
+/// ```
+/// use tensoroxide_dense::{provider, set_provider, Provider};
+/// assert_eq!(provider(), Provider::Lent);
+/// set_provider(Provider::Own);
+/// assert_eq!(provider(), Provider::Own);
+/// ```
+pub fn set_provider(provider: Provider) {
+    PROVIDER.store(provider as u8, Ordering::Relaxed);
+}
+
+/// Who computes at present.
+pub fn provider() -> Provider {
+    if PROVIDER.load(Ordering::Relaxed) == Provider::Own as u8 {
+        Provider::Own
+    } else {
+        Provider::Lent
+    }
+}
+
+/// Lends a BLAS routine: `"sgemm"`, `"dgemm"`, `"cgemm"` or `"zgemm"`. Lending one again keeps the first.
+///
+/// # Errors
+/// [`Error::UnknownRoutine`], [`Error::NullPointer`].
+///
+/// # Safety
+/// `function` is the Fortran symbol of that routine with 64-bit integers (`dgemm_64_` for `"dgemm"`), and stays loaded
+/// until the process ends.
+pub unsafe fn lend_blas(name: &str, function: *const c_void) -> Result<(), Error> {
+    // SAFETY: the caller's promise, passed on.
+    unsafe { blas::lend(name, function) }
+}
+
+/// Whether this routine was lent; `false` for names that nobody knows.
+pub fn is_lent(name: &str) -> bool {
+    blas::is_lent(name)
+}
