@@ -41,7 +41,7 @@ pub fn axpby<T: Scalar>(
     let axes = a.shape().iter().zip(c.strides().iter().zip(a.strides()));
     let loops = order(axes.map(|(&extent, (&c, &a))| Loop { extent, strides: [c, a] }).collect());
     // SAFETY: the loops are the axes of both views, whose shapes are equal; no loop is a sum, as C is injective.
-    unsafe { accumulate(&loops, alpha, a.as_ptr(), conj, beta, c.as_mut_ptr(), threads) };
+    unsafe { accumulate_ordered(&loops, alpha, a.as_ptr(), conj, beta, c.as_mut_ptr(), threads) };
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub fn scale<T: Scalar>(beta: T, mut c: ViewMut<'_, T>, threads: Threads) {
     let axes = c.shape().iter().zip(c.strides());
     let loops = order(axes.map(|(&extent, &stride)| Loop { extent, strides: [stride, 0] }).collect());
     // SAFETY: the loops are the axes of C.
-    unsafe { scale_nest(&loops, beta, c.as_mut_ptr(), threads) };
+    unsafe { scale_ordered(&loops, beta, c.as_mut_ptr(), threads) };
 }
 
 /// C ← α·Σ op(A) + β·C, summed over the axes of A that `axes` does not name: axis `d` of C is axis `axes[d]` of A.
@@ -82,38 +82,12 @@ pub fn reduce<T: Scalar>(
         return Err(Error::ShapeMismatch { found: c.shape().to_vec(), expected: kept });
     }
     let c_stride = |axis| axes.iter().position(|&x| x == axis).map_or(0, |d| c.strides()[d]);
-    let loops = (0..a.shape().len())
-        .map(|axis| Loop { extent: a.shape()[axis], strides: [c_stride(axis), a.strides()[axis]] })
-        .collect();
+    let axis = |axis: usize| Loop { extent: a.shape()[axis], strides: [c_stride(axis), a.strides()[axis]] };
+    let loops = order((0..a.shape().len()).map(axis).collect());
+    scale(beta, c.reborrow(), threads);
     // SAFETY: the loops are A's axes, and move C by the strides of its own axes of the same extents.
-    unsafe { accumulate_sum(loops, alpha, a.as_ptr(), conj, beta, c.as_mut_ptr(), threads) };
+    unsafe { accumulate_ordered(&loops, alpha, a.as_ptr(), conj, T::ONE, c.as_mut_ptr(), threads) };
     Ok(())
-}
-
-/// As [`accumulate`], for loops in any order of which some may be sums (not move C).
-///
-/// # Safety
-/// As [`accumulate`]; the loops that move C reach all of it.
-pub unsafe fn accumulate_sum<T: Scalar>(
-    loops: Vec<Loop<2>>,
-    alpha: T,
-    a: *const T,
-    conj: bool,
-    beta: T,
-    c: *mut T,
-    threads: Threads,
-) {
-    let is_sum = |l: &Loop<2>| l.strides[0] == 0 && l.extent != 1;
-    if !loops.iter().any(is_sum) {
-        // SAFETY: the caller's promise.
-        return unsafe { accumulate(&order(loops), alpha, a, conj, beta, c, threads) };
-    }
-    let output = order(loops.iter().filter(|l| !is_sum(l)).copied().collect());
-    // SAFETY: the caller's promise; C is scaled once, then every term is added.
-    unsafe {
-        scale_nest(&output, beta, c, threads);
-        accumulate(&order(loops), alpha, a, conj, T::ONE, c, threads);
-    }
 }
 
 /// C ← α·op(A) + β·C over loops as [`order`] gives them, C being tensor 0 and A tensor 1. With a loop that does not move
@@ -122,7 +96,7 @@ pub unsafe fn accumulate_sum<T: Scalar>(
 /// # Safety
 /// From `a` and `c`, every element that the loops reach is valid (to read; to write), C's are reached by nothing else, and
 /// the loops that move C do so injectively.
-pub unsafe fn accumulate<T: Scalar>(
+pub unsafe fn accumulate_ordered<T: Scalar>(
     loops: &[Loop<2>],
     alpha: T,
     a: *const T,
@@ -149,17 +123,19 @@ pub unsafe fn accumulate<T: Scalar>(
     }
 }
 
+/// C ← β·C over loops as [`order`] gives them, C being tensor 0; tensor 1 must stand still (strides of 0).
+///
 /// # Safety
-/// As [`accumulate`], without A.
-unsafe fn scale_nest<T: Scalar>(loops: &[Loop<2>], beta: T, c: *mut T, threads: Threads) {
-    let still: Vec<_> = loops.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[0], 0] }).collect();
+/// As [`accumulate_ordered`], without A; every loop moves C.
+pub unsafe fn scale_ordered<T: Scalar>(loops: &[Loop<2>], beta: T, c: *mut T, threads: Threads) {
+    debug_assert!(loops.iter().all(|l| l.strides[1] == 0));
     let zero = T::ZERO;
     // SAFETY: A is a single element that no loop moves.
     unsafe {
         if beta == T::ZERO {
-            split::<T, false>(&still, &zero, c, threads, |_, _| T::ZERO);
+            split::<T, false>(loops, &zero, c, threads, |_, _| T::ZERO);
         } else if beta != T::ONE {
-            split::<T, true>(&still, &zero, c, threads, |_, y| beta * y);
+            split::<T, true>(loops, &zero, c, threads, |_, y| beta * y);
         }
     }
 }
@@ -182,7 +158,7 @@ impl<P: Copy> Shared<P> {
 /// Deals the outermost loop that moves C out to the threads.
 ///
 /// # Safety
-/// As [`accumulate`].
+/// As [`accumulate_ordered`].
 unsafe fn split<T: Scalar, const READ: bool>(
     loops: &[Loop<2>],
     a: *const T,
@@ -209,7 +185,7 @@ unsafe fn split<T: Scalar, const READ: bool>(
 }
 
 /// # Safety
-/// As [`accumulate`].
+/// As [`accumulate_ordered`].
 unsafe fn run<T: Scalar, const READ: bool>(loops: &[Loop<2>], a: *const T, c: *mut T, f: impl Fn(T, T) -> T + Copy) {
     const UNIT: Loop<2> = Loop { extent: 1, strides: [0, 0] };
     // SAFETY: each step stays within the loops, which the caller vouches for.
@@ -230,7 +206,7 @@ unsafe fn run<T: Scalar, const READ: bool>(loops: &[Loop<2>], a: *const T, c: *m
 /// The two innermost loops.
 ///
 /// # Safety
-/// As [`accumulate`].
+/// As [`accumulate_ordered`].
 unsafe fn pair<T: Scalar, const READ: bool>(
     inner: Loop<2>,
     outer: Loop<2>,
@@ -262,7 +238,7 @@ unsafe fn pair<T: Scalar, const READ: bool>(
 /// and write whole cache lines.
 ///
 /// # Safety
-/// As [`accumulate`].
+/// As [`accumulate_ordered`].
 unsafe fn transpose<T: Scalar, const READ: bool>(
     (rows, columns): (usize, usize),
     a: *const T,
@@ -310,7 +286,7 @@ unsafe fn transpose<T: Scalar, const READ: bool>(
 /// The innermost loop.
 ///
 /// # Safety
-/// As [`accumulate`].
+/// As [`accumulate_ordered`].
 #[inline]
 unsafe fn row<T: Scalar, const READ: bool>(l: Loop<2>, a: *const T, c: *mut T, f: impl Fn(T, T) -> T + Copy) {
     let n = l.extent;

@@ -33,7 +33,10 @@ pub fn order<const N: usize>(mut loops: Vec<Loop<N>>) -> Vec<Loop<N>> {
     let mut fused: Vec<Loop<N>> = Vec::with_capacity(loops.len());
     for l in loops {
         match fused.last_mut() {
-            Some(inner) if (0..N).all(|t| l.strides[t] == inner.strides[t].wrapping_mul(inner.extent as isize)) => {
+            Some(inner)
+                if (0..N).all(|t| l.strides[t] == inner.strides[t].wrapping_mul(inner.extent as isize))
+                    && inner.extent.checked_mul(l.extent).is_some() =>
+            {
                 inner.extent *= l.extent;
             }
             _ => fused.push(l),
@@ -46,9 +49,9 @@ pub fn order<const N: usize>(mut loops: Vec<Loop<N>>) -> Vec<Loop<N>> {
     fused
 }
 
-/// Number of innermost steps.
+/// Number of innermost steps; `usize::MAX` if there are more (inputs repeated by zero strides can take any number).
 pub fn volume<const N: usize>(loops: &[Loop<N>]) -> usize {
-    loops.iter().map(|l| l.extent).product()
+    loops.iter().fold(1, |steps, l| steps.saturating_mul(l.extent))
 }
 
 #[cfg(test)]
