@@ -1,0 +1,32 @@
+"""
+Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
+
+Exported are [`einsum`](@ref), [`einsum!`](@ref) and [`contraction_plan`](@ref). The decompositions `svd_compact`,
+`svd_trunc`, `qr_compact`, `eigh_full`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
+`library_path` are called with the module's name before them.
+"""
+module TensorOxide
+
+using LinearAlgebra: LinearAlgebra, Adjoint, Hermitian, Symmetric, Transpose
+
+export contraction_plan, einsum, einsum!
+
+include("compat.jl")
+include("library.jl")
+include("capi.jl")
+include("views.jl")
+include("plan.jl")
+include("cache.jl")
+include("einsum.jl")
+include("linalg.jl")
+include("host.jl")
+
+function __init__()
+    load_library() || return nothing
+    attach(LIBRARY[].handle)
+    lend_libraries()
+    set_threads(blas_threads())
+    return nothing
+end
+
+end

@@ -1,0 +1,32 @@
+# Every guard for the version of Julia is here and only here.
+
+# Artifacts are a standard library of their own since Julia 1.6, and part of Pkg before. Looked up only when an artifact
+# is asked for, so that newer versions never load Pkg.
+const ARTIFACTS = VERSION >= v"1.6" ?
+    Base.PkgId(Base.UUID("56f22d72-fd6d-98f1-02f0-08ddc0907c33"), "Artifacts") :
+    Base.PkgId(Base.UUID("44cfe95a-1eb2-52ea-b672-e2afdf69b78f"), "Pkg")
+
+"The folder of the artifact `name` that `file` (an Artifacts.toml) lists for this platform, or `nothing`."
+function artifact_folder(name, file)
+    artifacts = VERSION >= v"1.6" ? Base.require(ARTIFACTS) : Base.require(ARTIFACTS).Artifacts
+    # The module may have been loaded just now, and so be newer than this function.
+    hash = Base.invokelatest(artifacts.artifact_hash, name, file)
+    (hash === nothing || !Base.invokelatest(artifacts.artifact_exists, hash)) && return nothing
+    return Base.invokelatest(artifacts.artifact_path, hash)
+end
+
+# Since Julia 1.7 one library passes BLAS and LAPACK calls on to the one that the user chose: its symbols are to be lent.
+@static if VERSION >= v"1.7"
+    blas_library() = LinearAlgebra.BLAS.libblas
+    lapack_library() = LinearAlgebra.BLAS.libblas
+else
+    blas_library() = Base.libblas_name
+    lapack_library() = Base.liblapack_name
+end
+
+"The number of threads that Julia's BLAS uses."
+function blas_threads()
+    VERSION >= v"1.6" && return LinearAlgebra.BLAS.get_num_threads()
+    count = Libdl.dlsym(Libdl.dlopen(Base.libblas_name), :openblas_get_num_threads64_; throw_error = false)
+    return count === nothing ? Sys.CPU_THREADS : Int(ccall(count, Cint, ()))
+end
