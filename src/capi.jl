@@ -1,0 +1,149 @@
+# The raw calls into the engine: its structs as Julia sees them, one function per entry of the C ABI, and the exception
+# that belongs to each status. The addresses are looked up once, when the package is loaded.
+
+"The version of the C ABI that this package speaks; the library has to answer the same."
+const ABI_VERSION = UInt32(1)
+
+"Element types of the engine's tensors."
+const Element = Union{Float32,Float64,ComplexF32,ComplexF64}
+
+# DLPack's structs, field by field.
+struct DLDevice
+    device_type::Int32
+    device_id::Int32
+end
+
+struct DLDataType
+    code::UInt8
+    bits::UInt8
+    lanes::UInt16
+end
+
+struct DLTensor
+    data::Ptr{Cvoid}
+    device::DLDevice
+    ndim::Int32
+    dtype::DLDataType
+    shape::Ptr{Int64}
+    strides::Ptr{Int64}
+    byte_offset::UInt64
+end
+
+const CPU = DLDevice(1, 0)
+dltype(::Type{T}) where {T<:AbstractFloat} = DLDataType(2, 8sizeof(T), 1)
+dltype(::Type{T}) where {T<:Complex} = DLDataType(5, 8sizeof(T), 1)
+
+struct PlanRequest
+    expression::Ptr{UInt8}
+    operands::Csize_t
+    ranks::Ptr{Int32}
+    extents::Ptr{Int64}
+    conj::Ptr{UInt8}
+    dtype::DLDataType
+    memory_limit::UInt64
+end
+
+struct PlanInfo
+    operands::UInt64
+    output_rank::UInt64
+    steps::UInt64
+    slices::UInt64
+    peak_bytes::UInt64
+    flops::Float64
+    dtype::DLDataType
+end
+PlanInfo() = PlanInfo(0, 0, 0, 0, 0, 0.0, DLDataType(0, 0, 0))
+
+struct Truncation
+    maxrank::Int64
+    minrank::Int64
+    atol::Float64
+    rtol::Float64
+    discarded_weight::Float64
+    keep_multiplets::Int32
+end
+
+"Addresses of the engine's functions; a field has the name of its symbol."
+struct Engine
+    tox_version::Ptr{Cvoid}
+    tox_last_error::Ptr{Cvoid}
+    tox_set_num_threads::Ptr{Cvoid}
+    tox_num_threads::Ptr{Cvoid}
+    tox_lend_blas::Ptr{Cvoid}
+    tox_lend_lapack::Ptr{Cvoid}
+    tox_is_lent::Ptr{Cvoid}
+    tox_set_provider::Ptr{Cvoid}
+    tox_provider::Ptr{Cvoid}
+    tox_plan_create::Ptr{Cvoid}
+    tox_plan_destroy::Ptr{Cvoid}
+    tox_plan_run::Ptr{Cvoid}
+    tox_plan_info::Ptr{Cvoid}
+    tox_plan_output_shape::Ptr{Cvoid}
+    tox_plan_describe::Ptr{Cvoid}
+    tox_svd_compact::Ptr{Cvoid}
+    tox_svd_trunc::Ptr{Cvoid}
+    tox_qr_compact::Ptr{Cvoid}
+    tox_eigh_full::Ptr{Cvoid}
+end
+
+const ENGINE = Ref{Engine}()
+
+"Look up every function of the loaded library `handle`."
+attach(handle::Ptr{Cvoid}) = (ENGINE[] = Engine((Libdl.dlsym(handle, name) for name in fieldnames(Engine))...); nothing)
+
+engine_version() = unsafe_string(ccall(ENGINE[].tox_version, Cstring, ()))
+
+set_threads(n) = check(ccall(ENGINE[].tox_set_num_threads, Int32, (Csize_t,), n))
+threads() = Int(ccall(ENGINE[].tox_num_threads, Csize_t, ()))
+
+lend_blas(routine, f) = check(ccall(ENGINE[].tox_lend_blas, Int32, (Cstring, Ptr{Cvoid}), routine, f))
+lend_lapack(routine, f) = check(ccall(ENGINE[].tox_lend_lapack, Int32, (Cstring, Ptr{Cvoid}), routine, f))
+is_lent(routine) = ccall(ENGINE[].tox_is_lent, Int32, (Cstring,), routine) == 1
+set_engine_provider(p) = check(ccall(ENGINE[].tox_set_provider, Int32, (Int32,), p))
+engine_provider() = ccall(ENGINE[].tox_provider, Int32, ())
+
+plan_create(request, handle) =
+    check(ccall(ENGINE[].tox_plan_create, Int32, (Ref{PlanRequest}, Ptr{Ptr{Cvoid}}), request, handle))
+plan_destroy(handle) = ccall(ENGINE[].tox_plan_destroy, Cvoid, (Ptr{Cvoid},), handle)
+plan_info(handle, info) = check(ccall(ENGINE[].tox_plan_info, Int32, (Ptr{Cvoid}, Ptr{PlanInfo}), handle, info))
+plan_output_shape(handle, extents) =
+    check(ccall(ENGINE[].tox_plan_output_shape, Int32, (Ptr{Cvoid}, Ptr{Int64}, Csize_t), handle, extents,
+                length(extents)))
+plan_describe(handle, buffer, len) =
+    check(ccall(ENGINE[].tox_plan_describe, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer,
+                length(buffer), len))
+@inline plan_run(handle, operands, count, conj, output, α::ComplexF64, β::ComplexF64) =
+    check(ccall(ENGINE[].tox_plan_run, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
+                handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β)))
+
+# `t` points to the DLTensors of the input and the outputs, in the order of the C signature.
+tensor(t::Ptr{DLTensor}, k) = t + (k - 1) * sizeof(DLTensor)
+svd_compact(t, conj) =
+    check(ccall(ENGINE[].tox_svd_compact, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}),
+                t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4)))
+svd_trunc(t, conj, truncation, rank, ϵ) =
+    check(ccall(ENGINE[].tox_svd_trunc, Int32,
+                (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64},
+                 Ptr{Cdouble}),
+                t, conj, truncation, tensor(t, 2), tensor(t, 3), tensor(t, 4), rank, ϵ))
+qr_compact(t, conj) =
+    check(ccall(ENGINE[].tox_qr_compact, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
+                t, conj, tensor(t, 2), tensor(t, 3)))
+eigh_full(t, conj) =
+    check(ccall(ENGINE[].tox_eigh_full, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
+                t, conj, tensor(t, 2), tensor(t, 3)))
+
+@inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
+
+@noinline function throw_status(status::Int32)
+    text = unsafe_string(ccall(ENGINE[].tox_last_error, Cstring, ()))
+    status in (1, 3, 4, 5, 9) && throw(ArgumentError(text))
+    status == 2 && throw(DimensionMismatch(text))
+    status == 6 && throw(LinearAlgebra.LAPACKException(1))   # LinearAlgebra's types hold a number, no text
+    status == 7 && throw(LinearAlgebra.SingularException(1))
+    status == 8 && throw(OutOfMemoryError())
+    status == 10 && throw(OverflowError(text))
+    throw(ErrorException("the tensor engine failed (status $status), which is a bug of the engine: $text"))
+end

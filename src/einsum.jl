@@ -1,0 +1,100 @@
+# `einsum` and `einsum!`: contractions in index notation whose plans are made by themselves.
+
+"""
+    einsum(expression, A, B, …; conj = nothing)
+
+Contract any number of strided arrays (or numbers, as operands without labels) as `expression` says, e.g.
+`einsum("ij,jk->ik", A, B)` for the matrix product. A label that the output lacks is summed over; one that several
+operands and the output share is a batch index; one that occurs twice in an operand runs over its diagonal, and twice in
+the output fills a diagonal and zeros beside it; `...` stands for any further indices; parentheses fix the order, as in
+`"ab,(bc,cd)->ad"`. Returns a new `Array`, or a number if no label is left.
+
+Operands of different element types are converted to the type that Julia promotes them to, integers and `Bool`s (where
+they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex conjugated;
+`A'` does this to a matrix without a copy.
+
+The plan of a call is kept and used again by calls with the same expression, shapes, element type and `conj`.
+
+Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a number of
+operands that does not fit, or an operand that is not strided or whose element type is not supported; a
+`DimensionMismatch` for an operand whose rank does not fit or for a label with two sizes.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> A = [1.0 2.0; 3.0 4.0];
+
+julia> einsum("ij,jk->ik", A, A)
+2×2 Array{Float64,2}:
+  7.0  10.0
+ 15.0  22.0
+
+julia> einsum("ii->", A)
+5.0
+
+julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
+5.0 + 0.0im
+```
+"""
+@inline function einsum(expression::AbstractString, As::Vararg{Any,M}; conj = nothing) where {M}
+    T = element_type(As)
+    Bs = prepare(T, As)
+    return evaluate(cached_plan(T, String(expression), Bs, conj), Bs)
+end
+
+"""
+    einsum!(C, expression, A, B, …; α = true, β = false, conj = nothing)
+
+Compute `C = α·einsum(expression, A, B, …) + β·C` in place and return `C`, any strided array of the right size
+(`Array`, `view`, `PermutedDimsArray`, `transpose`, `adjoint`, a zero-dimensional array where no label is left). With
+`β = 0` the content of `C` is never read, so it may hold `NaN`.
+
+Operands are converted to the element type of `C` where Julia promotes them to it. Once the plan for these shapes is
+known, a call allocates nothing on Julia's heap when no operand has to be converted.
+
+Throws what [`einsum`](@ref) throws; and a `DimensionMismatch` for a `C` of another size than the result; an
+`ArgumentError` for one that shares memory with an operand or with itself, or that cannot hold the result's element type.
+After an error `C` is as it was.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> C = ones(2);
+
+julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
+2-element Array{Float64,1}:
+  7.0
+ 15.0
+```
+"""
+@inline function einsum!(C::AbstractArray{T,N}, expression::AbstractString, As::Vararg{Any,M};
+                         α::Number = true, β::Number = false, conj = nothing) where {T,N,M}
+    T <: Element || throw_unsupported(T, "the output")
+    Bs = prepare(T, As)
+    plan = cached_plan(T, String(expression), Bs, conj)
+    plan isa ContractionPlan{T,N,M} || throw_rank(plan, C)
+    execute!(plan, C, Bs, scalar(T, α, "α"), scalar(T, β, "β"))
+    return C
+end
+
+@noinline throw_rank(plan, C) = throw(DimensionMismatch(
+    "the output has size $(size(C)), but $(repr(plan.expression)) gives size $(plan.output_size)"))
+
+"The element type to compute with: what the operands promote to, integers made floating-point."
+@inline function element_type(As::Tuple)
+    T = promoted(As)
+    T <: Element && return T
+    return float_type(T, As)
+end
+@inline promoted(As::NTuple{M,Any}) where {M} = M <= FEW ? promote_few(As) : mapreduce(eltype, promote_type, As)
+@inline promote_few(::Tuple{}) = Float64
+@inline promote_few(As::Tuple{Any}) = eltype(first(As))
+@inline promote_few(As::Tuple) = promote_type(eltype(first(As)), promote_few(tail(As)))
+
+@inline float_type(::Type{T}, As) where {T<:Union{Integer,Complex{<:Integer}}} = supported(float(T), As)
+@inline float_type(::Type{T}, As) where {T} = supported(T, As)
+@inline supported(::Type{T}, As) where {T<:Element} = T
+@noinline function supported(::Type{T}, As) where {T}
+    k = findfirst(A -> !(eltype(A) <: Union{Element,Base.BitInteger,Bool,Complex{<:Base.BitInteger}}), As)
+    throw_unsupported(k === nothing ? T : eltype(As[k]), k === nothing ? "the operands together" : name(k))
+end

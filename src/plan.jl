@@ -1,0 +1,188 @@
+# Contraction plans: made once per shape, run many times.
+
+"""
+    ContractionPlan{T,N,M}
+
+A contraction of `M` operands of element type `T` into an output of rank `N`, prepared for one set of shapes: made by
+[`contraction_plan`](@ref), run by calling it. Showing it in the REPL lists its steps. Several threads may run one plan
+at once.
+
+    plan(A, B, …)                          # a new array, or a number if no label is left
+    plan(C, A, B, …; α = true, β = false)  # C = α·contraction + β·C, returns C
+
+The second form allocates nothing on Julia's heap when `C` and the operands have element type `T`. With `β = 0` the
+content of `C` is never read, so it may hold `NaN`. An operand of another element type is converted first, if `T` is
+what Julia promotes the two to.
+
+The shapes have to be those that the plan was made for (`DimensionMismatch`); `C` may share no memory with an operand
+and no two of its elements may be the same memory (`ArgumentError`). After an error `C` is as it was.
+"""
+mutable struct ContractionPlan{T<:Element,N,M}
+    handle::Ptr{Cvoid}
+    expression::String
+    sizes::Vector{Vector{Int}}
+    output_size::Dims{N}
+    info::PlanInfo
+    function ContractionPlan{T,N,M}(handle, expression, sizes, output_size, info) where {T,N,M}
+        plan = new(handle, expression, sizes, output_size, info)
+        finalizer(p -> plan_destroy(p.handle), plan)
+        return plan
+    end
+end
+
+"""
+    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0)
+
+Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
+`size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps
+with the least arithmetic that was found, the kernel of each, and their workspace. `conj` has one `Bool` per operand,
+`true` for one to be taken complex conjugated. `memory_limit` bounds the workspace in bytes, `0` sets no bound.
+
+Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a wrong number
+of shapes, an unsupported `eltype`, or a limit that cannot be kept; a `DimensionMismatch` for shapes that do not fit
+the expression; an `OverflowError` for sizes whose product is not an `Int64`.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> plan = contraction_plan("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]);
+
+julia> size(plan(ones(2, 3), ones(3, 4), ones(4, 5)))
+(2, 5)
+
+julia> C = fill(NaN, 2, 5);
+
+julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
+12.0
+```
+"""
+function contraction_plan(expression::AbstractString, shapes; eltype::Type = Float64, conj = nothing,
+                          memory_limit::Integer = 0)
+    eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
+    return plan_for(eltype, String(expression), [Int[n for n in shape] for shape in shapes], conj, memory_limit)
+end
+
+function plan_for(::Type{T}, expression::String, sizes::Vector{Vector{Int}}, conj, memory_limit) where {T}
+    flags = conj === nothing ? UInt8[] : UInt8[flag::Bool for flag in conj]
+    conj === nothing || length(flags) == length(sizes) || throw(ArgumentError(
+        "conj has $(length(flags)) entries for $(length(sizes)) operands"))
+    memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
+    '\0' in expression && throw(ArgumentError("the expression $(repr(expression)) contains a NUL character"))
+    ranks = Int32[length(size) for size in sizes]
+    extents = Int64[n for size in sizes for n in size]
+    handle = Ref(C_NULL)
+    info = Ref(PlanInfo())
+    GC.@preserve expression ranks extents flags begin
+        request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents),
+                              isempty(flags) ? C_NULL : pointer(flags), dltype(T), memory_limit)
+        plan_create(request, handle)
+    end
+    plan_info(handle[], info)
+    output = Vector{Int64}(undef, info[].output_rank)
+    plan_output_shape(handle[], output)
+    return ContractionPlan{T,length(output),length(sizes)}(handle[], expression, sizes, (Int.(output)...,), info[])
+end
+
+@inline (plan::ContractionPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::Number = false) where {T,N,M,K} =
+    plan(args, α, β, Val(K - M))
+
+# As many arguments as operands: the output is ours to make.
+@inline function (plan::ContractionPlan{T,N,M})(As::Tuple, α, β, ::Val{0}) where {T,N,M}
+    iszero(β) || throw(ArgumentError("β = $β asks for an output to add to, but there are only the $M operands"))
+    return evaluate(plan, prepare(T, As), scalar(T, α, "α"))
+end
+
+# A function of its own: where the plan's type is not known beforehand, this call is the only dynamic one.
+function evaluate(plan::ContractionPlan{T,N}, As, α = ComplexF64(1)) where {T,N}
+    C = Array{T,N}(undef, plan.output_size)
+    execute!(plan, C, As, α, ComplexF64(0))
+    return N == 0 ? C[] : C
+end
+
+@inline function (plan::ContractionPlan{T,N,M})(args::Tuple, α, β, ::Val{1}) where {T,N,M}
+    C = first(args)
+    check_output(T, C)
+    execute!(plan, C, prepare(T, tail(args)), scalar(T, α, "α"), scalar(T, β, "β"))
+    return C
+end
+
+@noinline (plan::ContractionPlan{T,N,M})(args::Tuple, α, β, ::Val) where {T,N,M} = throw(ArgumentError(
+    "the plan for $(repr(plan.expression)) takes $M operands, and an output before them if it is to be written in " *
+    "place; it was called with $(length(args)) arrays"))
+
+"""
+    execute!(plan, C, As, α, β)
+
+Run `plan`: what every contraction comes down to. A lazily conjugated output is written through its conjugated equation.
+"""
+@inline function execute!(plan::ContractionPlan, C::AbstractArray, As::Tuple, α::ComplexF64, β::ComplexF64)
+    words(C) + words(As) <= FRAME_WORDS || return execute!(plan, C, Any[As...], α, β)
+    frame = Ref{Frame}()
+    GC.@preserve plan frame C As run!(plan.handle, pointer_from_objref(frame), C, As, length(As), α, β)
+    return nothing
+end
+
+function execute!(plan::ContractionPlan, C::AbstractArray, As::Vector, α::ComplexF64, β::ComplexF64)
+    frame = Vector{Int64}(undef, words(C) + words(As))
+    GC.@preserve plan frame C As run!(plan.handle, pointer(frame), C, As, length(As), α, β)
+    return nothing
+end
+
+@inline function run!(handle, frame::Ptr, C, As, count, α, β)
+    tensors = convert(Ptr{DLTensor}, frame)
+    output = tensors + count * sizeof(DLTensor)
+    flags = convert(Ptr{UInt8}, output + sizeof(DLTensor))
+    room = convert(Ptr{Int64}, flags) + 8count      # a word where a byte would do keeps what follows aligned
+    room = place_all!(tensors, 1, flags, room, As)
+    conj, _ = place!(output, 1, room, C, OUTPUT)
+    if conj
+        for k in 1:count
+            unsafe_store!(flags, unsafe_load(flags, k) ⊻ 0x01, k)
+        end
+        α, β = Base.conj(α), Base.conj(β)
+    end
+    plan_run(handle, tensors, count, flags, output, α, β)
+end
+
+"Operands as the engine takes them: arrays of element type `T`, the given ones where they are."
+@inline prepare(::Type{T}, As::NTuple{M,Any}) where {T,M} =
+    M <= FEW ? prepare(T, As, 1) : Any[operand(T, As[k], k) for k in 1:M]
+@inline prepare(::Type, ::Tuple{}, k) = ()
+@inline prepare(::Type{T}, As::Tuple, k) where {T} = (operand(T, first(As), k), prepare(T, tail(As), k + 1)...)
+
+@inline operand(::Type{T}, A::AbstractArray, k) where {T} = eltype(A) === T ? A : converted(T, A, k)
+@inline operand(::Type{T}, x::Number, k) where {T} = converted(T, fill(x), k)
+operand(::Type, A, k) = throw(ArgumentError("operand $k is a $(typeof(A)), neither an array nor a number"))
+
+function converted(::Type{T}, A::AbstractArray{S,N}, k) where {T,S,N}
+    S <: Number || throw_unsupported(S, name(k))
+    promote_type(S, T) === T || throw(ArgumentError(
+        "operand $k has elements of type $S, which Julia does not promote to $T, the type to compute with; convert it"))
+    return copyto!(Array{T,N}(undef, size(A)), A)
+end
+
+@inline check_output(::Type{T}, C::AbstractArray{T}) where {T} = nothing
+@noinline check_output(::Type{T}, C) where {T} = throw(ArgumentError(
+    "the output is a $(typeof(C)); the contraction needs an array with elements of type $T"))
+
+@inline scalar(::Type{T}, x::Number, what) where {T} =
+    T <: Complex || isreal(x) ? ComplexF64(x) : throw_complex(T, x, what)
+@noinline throw_complex(T, x, what) = throw(ArgumentError("$what = $x is not real, but the output's elements are $T"))
+
+@noinline throw_unsupported(T, what) = throw(ArgumentError(
+    "$what has elements of type $T; the engine computes with Float32, Float64, ComplexF32 and ComplexF64, so convert " *
+    "to one of them"))
+
+function Base.show(io::IO, plan::ContractionPlan{T}) where {T}
+    sizes = join((isempty(size) ? "number" : join(size, '×') for size in plan.sizes), ", ")
+    print(io, "ContractionPlan{", T, "}(", repr(plan.expression), ": ", sizes, ")")
+end
+
+function Base.show(io::IO, ::MIME"text/plain", plan::ContractionPlan)
+    len = Ref{Csize_t}(0)
+    buffer = UInt8[]
+    plan_describe(plan.handle, buffer, len)
+    resize!(buffer, len[] + 1)
+    plan_describe(plan.handle, buffer, len)
+    print(io, rstrip(String(resize!(buffer, len[]))))
+end
