@@ -2,16 +2,17 @@
 
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
-use crate::{blas, own, MatMut, MatRef};
+use crate::{blas, lapack, own, Eigh, Error, MatMut, MatRef, Matrix, Qr, Svd};
 
 /// An element type that this crate computes with: `f32`, `f64`, `Complex32`, `Complex64`.
 pub trait Element: Kernels {}
 
 impl<T: Kernels> Element for T {}
 
-/// What each type has a compiled function for. Not nameable outside, so that [`Element`] is sealed.
+/// What each type has a compiled function for: those of the same or a similar name in [`blas`], [`lapack`] and [`own`].
+/// Not nameable outside, so that [`Element`] is sealed.
+#[allow(missing_docs)] // said above, for all of them
 pub trait Kernels: Scalar {
-    /// The product by the lent BLAS; gives C back if it cannot.
     fn lent_gemm<'c>(
         alpha: Self,
         a: MatRef<Self>,
@@ -21,13 +22,18 @@ pub trait Kernels: Scalar {
         beta: Self,
         c: MatMut<'c, Self>,
     ) -> Result<(), MatMut<'c, Self>>;
-
-    /// C = alpha·op(A)·op(B), added to C or in place of it, by faer on this thread. All extents are at least 1.
     fn own_gemm(alpha: Self, a: MatRef<Self>, conj_a: bool, b: MatRef<Self>, conj_b: bool, add: bool, c: MatMut<Self>);
+    fn lent_gesdd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>>;
+    fn lent_gesvd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>>;
+    fn lent_qr(a: &Matrix<Self>) -> Option<Result<Qr<Self>, Error>>;
+    fn lent_eigh(a: &Matrix<Self>) -> Option<Result<Eigh<Self>, Error>>;
+    fn own_svd(a: &Matrix<Self>) -> Result<Svd<Self>, Error>;
+    fn own_qr(a: &Matrix<Self>) -> Result<Qr<Self>, Error>;
+    fn own_eigh(a: &Matrix<Self>) -> Result<Eigh<Self>, Error>;
 }
 
 macro_rules! kernels {
-    ($t:ty, $gemm:ident) => {
+    ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident) => {
         impl Kernels for $t {
             fn lent_gemm<'c>(
                 alpha: Self,
@@ -40,7 +46,6 @@ macro_rules! kernels {
             ) -> Result<(), MatMut<'c, Self>> {
                 blas::$gemm(alpha, a, conj_a, b, conj_b, beta, c)
             }
-
             fn own_gemm(
                 alpha: Self,
                 a: MatRef<Self>,
@@ -52,11 +57,32 @@ macro_rules! kernels {
             ) {
                 own::gemm(alpha, a, conj_a, b, conj_b, add, c)
             }
+            fn lent_gesdd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>> {
+                lapack::$gesdd(a)
+            }
+            fn lent_gesvd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>> {
+                lapack::$gesvd(a)
+            }
+            fn lent_qr(a: &Matrix<Self>) -> Option<Result<Qr<Self>, Error>> {
+                lapack::$geqrf(a)
+            }
+            fn lent_eigh(a: &Matrix<Self>) -> Option<Result<Eigh<Self>, Error>> {
+                lapack::$syevd(a)
+            }
+            fn own_svd(a: &Matrix<Self>) -> Result<Svd<Self>, Error> {
+                own::svd(a.as_ref())
+            }
+            fn own_qr(a: &Matrix<Self>) -> Result<Qr<Self>, Error> {
+                own::qr(a.as_ref())
+            }
+            fn own_eigh(a: &Matrix<Self>) -> Result<Eigh<Self>, Error> {
+                own::eigh(a.as_ref())
+            }
         }
     };
 }
 
-kernels!(f32, sgemm);
-kernels!(f64, dgemm);
-kernels!(Complex32, cgemm);
-kernels!(Complex64, zgemm);
+kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd);
+kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd);
+kernels!(Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd);
+kernels!(Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd);

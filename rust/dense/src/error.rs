@@ -15,6 +15,11 @@ pub enum Error {
         /// Rows and columns that it has.
         found: (usize, usize),
     },
+    /// A tensor that should be a matrix has another rank.
+    Rank {
+        /// The rank that it has.
+        found: usize,
+    },
     /// Extents and strides reach beyond the memory behind a matrix, or beyond the address space.
     OutOfBounds,
     /// Two elements of an output are the same memory.
@@ -37,6 +42,7 @@ impl fmt::Display for Error {
             Error::Shape { operand, expected: (m, n), found: (p, q) } => {
                 write!(f, "matrix {operand} is {p}×{q}, but should be {m}×{n}")
             }
+            Error::Rank { found } => write!(f, "a matrix has rank 2, but this tensor has rank {found}"),
             Error::OutOfBounds => f.write_str("extents and strides reach beyond the memory of the matrix"),
             Error::Overlap => f.write_str("two elements of an output matrix share memory"),
             Error::NotFinite => f.write_str("the matrix holds NaN or infinity"),

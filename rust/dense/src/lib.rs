@@ -10,15 +10,25 @@
 #![allow(unsafe_code)] // matrices over raw memory and foreign functions are the purpose of this crate
 
 mod blas;
+mod eigh;
 mod element;
 mod error;
 mod gemm;
+mod lapack;
 mod matrix;
 mod own;
+mod owned;
 mod provider;
+mod qr;
+mod scaling;
+mod svd;
 
+pub use eigh::{eigh, Eigh};
 pub use element::Element;
 pub use error::Error;
 pub use gemm::gemm;
 pub use matrix::{MatMut, MatRef};
-pub use provider::{is_lent, lend_blas, provider, set_provider, Provider};
+pub use owned::Matrix;
+pub use provider::{is_lent, lend_blas, lend_lapack, provider, set_provider, Provider};
+pub use qr::{qr, Qr};
+pub use svd::{svd, Svd};

@@ -7,6 +7,8 @@
 
 use std::marker::PhantomData;
 
+use tensoroxide_tensor::{Scalar, View, ViewMut};
+
 use crate::Error;
 
 /// A matrix to read: rows × columns, strides in elements, of any sign and also zero.
@@ -161,9 +163,19 @@ impl<'a, T> MatRef<'a, T> {
         T: Copy,
     {
         (i < self.rows && j < self.cols).then(|| {
-            // SAFETY: invariant 1, since the indices are in bounds.
-            unsafe { *self.ptr.offset(offset(i, self.row_stride, j, self.col_stride)) }
+            // SAFETY: as was just checked.
+            unsafe { self.get_unchecked(i, j) }
         })
+    }
+
+    /// # Safety
+    /// Both indices are in bounds.
+    pub(crate) unsafe fn get_unchecked(&self, i: usize, j: usize) -> T
+    where
+        T: Copy,
+    {
+        // SAFETY: invariant 1.
+        unsafe { *self.ptr.offset(offset(i, self.row_stride, j, self.col_stride)) }
     }
 }
 
@@ -273,7 +285,7 @@ impl<'a, T> MatMut<'a, T> {
     }
 
     /// Replaces each element by a function of its indices and of itself, which are visited along the smaller stride.
-    pub(crate) fn update(self, f: impl Fn(usize, usize, &mut T)) {
+    pub(crate) fn update(self, mut f: impl FnMut(usize, usize, &mut T)) {
         let flip = self.row_stride.unsigned_abs() > self.col_stride.unsigned_abs();
         let m = if flip { self.t() } else { self };
         for j in 0..m.cols {
@@ -286,6 +298,28 @@ impl<'a, T> MatMut<'a, T> {
                     f(i, j, x);
                 }
             }
+        }
+    }
+}
+
+impl<'a, T: Scalar> MatRef<'a, T> {
+    /// A tensor of rank 2 as a matrix; [`Error::Rank`] for any other.
+    pub fn from_view(view: View<'a, T>) -> Result<Self, Error> {
+        match (view.shape(), view.strides()) {
+            // SAFETY: a view's elements are valid to read for `'a`.
+            (&[m, n], &[rs, cs]) => Ok(unsafe { Self::from_raw_parts(view.as_ptr(), m, n, rs, cs) }),
+            (shape, _) => Err(Error::Rank { found: shape.len() }),
+        }
+    }
+}
+
+impl<'a, T: Scalar> MatMut<'a, T> {
+    /// A tensor of rank 2 as a matrix; [`Error::Rank`] for any other.
+    pub fn from_view(mut view: ViewMut<'a, T>) -> Result<Self, Error> {
+        match (view.shape(), view.strides()) {
+            // SAFETY: a view to write has the sole right to its elements for `'a`, is injective, and is consumed here.
+            (&[m, n], &[rs, cs]) => Ok(unsafe { Self::from_raw_parts(view.as_mut_ptr(), m, n, rs, cs) }),
+            (shape, _) => Err(Error::Rank { found: shape.len() }),
         }
     }
 }
@@ -392,6 +426,20 @@ mod tests {
             s.spawn(move || b.update(|i, _, y| *y = i as f64));
         });
         assert_eq!(y, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn views_of_rank_2_are_matrices() {
+        let mut data = [1.0, 2.0, 3.0, 4.0];
+        let view = View::new(&data, &[2, 2], &[-1, -2], 3).unwrap();
+        assert_eq!(MatRef::from_view(view).unwrap().get(1, 0), Some(3.0));
+        let vector = View::new(&data, &[4], &[1], 0).unwrap();
+        assert_eq!(MatRef::from_view(vector).err(), Some(Error::Rank { found: 1 }));
+        let view = ViewMut::new(&mut data, &[2, 2], &[2, 1], 0).unwrap();
+        MatMut::from_view(view).unwrap().update(|i, j, x| *x = (i + 10 * j) as f64);
+        assert_eq!(data, [0.0, 10.0, 1.0, 11.0]);
+        let vector = ViewMut::new(&mut data, &[2, 2, 1], &[2, 1, 1], 0).unwrap();
+        assert_eq!(MatMut::from_view(vector).err(), Some(Error::Rank { found: 3 }));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::{blas, Error};
+use crate::{blas, lapack, Error};
 
 /// Who computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,21 @@ pub unsafe fn lend_blas(name: &str, function: *const c_void) -> Result<(), Error
     unsafe { blas::lend(name, function) }
 }
 
+/// Lends a LAPACK routine: `"gesdd"`, `"gesvd"`, `"geqrf"` behind the letter of the type, and `"orgqr"`, `"syevd"` for
+/// `s` and `d`, `"ungqr"`, `"heevd"` for `c` and `z`. Lending one again keeps the first.
+///
+/// # Errors
+/// [`Error::UnknownRoutine`], [`Error::NullPointer`].
+///
+/// # Safety
+/// `function` is the Fortran symbol of that routine with 64-bit integers (`dgesdd_64_` for `"dgesdd"`) that takes the
+/// lengths of its string arguments behind the others, and stays loaded until the process ends.
+pub unsafe fn lend_lapack(name: &str, function: *const c_void) -> Result<(), Error> {
+    // SAFETY: the caller's promise, passed on.
+    unsafe { lapack::lend(name, function) }
+}
+
 /// Whether this routine was lent; `false` for names that nobody knows.
 pub fn is_lent(name: &str) -> bool {
-    blas::is_lent(name)
+    blas::is_lent(name) || lapack::is_lent(name)
 }

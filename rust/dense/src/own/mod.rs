@@ -4,11 +4,25 @@
 //! order of a sum nor its bits depend on their number. The functions here are generic over faer's scalar trait and are
 //! instantiated in [`crate::element`] only.
 
+mod eigh;
 mod gemm;
+mod qr;
+mod svd;
 
+pub(crate) use eigh::eigh;
 pub(crate) use gemm::gemm;
+pub(crate) use qr::qr;
+pub(crate) use svd::svd;
 
-use crate::{MatMut, MatRef};
+use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+
+use crate::{Error, MatMut, MatRef};
+
+/// Runs `f` with as much scratch space as it says that it needs.
+fn scratch<R>(need: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> Result<R, Error> {
+    let mut memory = MemBuffer::try_new(need).map_err(|_| Error::OutOfMemory)?;
+    Ok(f(MemStack::new(&mut memory)))
+}
 
 /// faer's view of a matrix.
 fn faer_ref<'a, T>(a: MatRef<'a, T>) -> faer::MatRef<'a, T> {

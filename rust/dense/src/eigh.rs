@@ -1,0 +1,118 @@
+//! Eigenvalues and eigenvectors of a Hermitian matrix, A = V·Diagonal(w)·Vᴴ.
+//!
+//! Roads, in this order: LAPACK's syevd (heevd) if lent; faer on A; faer on A with rows and columns in reverse order,
+//! which has the same eigenvalues and rounds differently. The next one is taken only if the one before did not
+//! converge, or returned a number that is not finite.
+
+use tensoroxide_tensor::{Buffer, Scalar};
+
+use crate::element::Kernels;
+use crate::scaling::{scale_back, scaled_copy, Part};
+use crate::{provider, Element, Error, MatRef, Matrix, Provider};
+
+/// The factors of A = V·Diagonal(w)·Vᴴ for A of n×n.
+#[derive(Debug)]
+pub struct Eigh<T: Scalar> {
+    /// n eigenvalues, ascending.
+    pub w: Buffer<T::Real>,
+    /// n×n, orthonormal columns, each up to a phase.
+    pub v: Matrix<T>,
+}
+
+/// Eigenvalues and eigenvectors of op(A), where A is Hermitian and op conjugates the elements if asked to. Only the
+/// elements below the diagonal and the real parts of those on it are read.
+///
+/// # Errors
+/// [`Error::Shape`] if A is not square; [`Error::NotFinite`] if what is read holds NaN or infinity, or if an eigenvalue
+/// is too large for the type; [`Error::NoConvergence`]; [`Error::OutOfMemory`].
+///
+/// ```
+/// use tensoroxide_dense::{eigh, MatRef};
+/// let a = [2.0, 1.0, f64::NAN, 2.0];
+/// let eigh = eigh(MatRef::from_slice(&a, 2, 2, 1, 2)?, false)?;
+/// assert!((eigh.w[0] - 1.0).abs() < 1e-15 && (eigh.w[1] - 3.0).abs() < 1e-15);
+/// # Ok::<(), tensoroxide_dense::Error>(())
+/// ```
+pub fn eigh<T: Element>(a: MatRef<T>, conj: bool) -> Result<Eigh<T>, Error> {
+    let n = a.rows();
+    if a.cols() != n {
+        return Err(Error::Shape { operand: "A", expected: (n, n), found: (n, a.cols()) });
+    }
+    let (a, e) = scaled_copy(a, conj, Part::Lower)?;
+    if n == 0 {
+        return Ok(Eigh { w: crate::owned::zeros(0)?, v: a });
+    }
+    let mut eigh = any_driver(&a)?;
+    scale_back(&mut eigh.w, e)?;
+    Ok(eigh)
+}
+
+fn any_driver<T: Kernels>(a: &Matrix<T>) -> Result<Eigh<T>, Error> {
+    if provider() == Provider::Lent {
+        match T::lent_eigh(a).map(sound) {
+            None | Some(Err(Error::NoConvergence)) => {}
+            Some(result) => return result,
+        }
+    }
+    with_remedy(a, T::own_eigh)
+}
+
+/// A result with NaN is none.
+fn sound<T: Scalar>(result: Result<Eigh<T>, Error>) -> Result<Eigh<T>, Error> {
+    let finite = |x: &Eigh<T>| x.w.iter().all(|x| x.is_finite()) && x.v.elements().iter().all(|x| x.is_finite());
+    result.and_then(|eigh| if finite(&eigh) { Ok(eigh) } else { Err(Error::NoConvergence) })
+}
+
+/// The decomposition by `attempt` of A, given by its lower triangle, or of A back to front.
+fn with_remedy<T: Scalar>(
+    a: &Matrix<T>,
+    mut attempt: impl FnMut(&Matrix<T>) -> Result<Eigh<T>, Error>,
+) -> Result<Eigh<T>, Error> {
+    match sound(attempt(a)) {
+        Err(Error::NoConvergence) => {}
+        result => return result,
+    }
+    // Element (i, j) of the reversed matrix is (n−1−i, n−1−j) of A: the lower triangle of the one is the upper triangle
+    // of the other, hence the transposition and the conjugate.
+    let reversed = Matrix::copy_of(a.as_ref().t().reverse_rows().reverse_cols(), true)?;
+    let Eigh { w, v } = sound(attempt(&reversed))?;
+    Ok(Eigh { w, v: Matrix::copy_of(v.as_ref().reverse_rows(), false)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensoroxide_tensor::Complex64;
+
+    #[test]
+    fn the_remedy_gives_the_decomposition_of_a() {
+        let n = 5;
+        let entry = |i: usize, j: usize| match i.cmp(&j) {
+            std::cmp::Ordering::Equal => Complex64::from((3.0 * i as f64).cos()),
+            std::cmp::Ordering::Greater => Complex64::new((i + 2 * j) as f64, 1.0 + j as f64),
+            std::cmp::Ordering::Less => Complex64::new((j + 2 * i) as f64, -1.0 - i as f64),
+        };
+        let mut a = Matrix::zeros(n, n).unwrap();
+        a.as_mut().update(|i, j, x| *x = if i < j { Complex64::ZERO } else { entry(i, j) });
+        let mut calls = 0;
+        let eigh = with_remedy(&a, |a| {
+            calls += 1;
+            let mut eigh = Kernels::own_eigh(a)?;
+            if calls == 1 {
+                eigh.w[0] = f64::NAN;
+            }
+            Ok(eigh)
+        })
+        .unwrap();
+        assert_eq!(calls, 2);
+        for k in 0..n {
+            let v = eigh.v.col(k);
+            for i in 0..n {
+                let av: Complex64 = (0..n).map(|j| entry(i, j) * v[j]).sum();
+                assert!((av - v[i] * eigh.w[k]).norm() < 1e-13);
+            }
+        }
+        let result = with_remedy(&a, |_| Err(Error::NoConvergence));
+        assert_eq!(result.err(), Some(Error::NoConvergence));
+    }
+}

@@ -1,0 +1,87 @@
+//! syevd (real) and heevd (complex).
+
+use std::ffi::c_void;
+use std::mem::transmute;
+use std::ptr::NonNull;
+
+use tensoroxide_tensor::{Complex32, Complex64, Scalar};
+
+use super::table::{C, D, S, Z};
+use super::{check, leading, workspace};
+use crate::owned::zeros;
+use crate::{Eigh, Error, Matrix};
+
+/// The driver of one type; the complex ones take a real workspace, `rwork` of length `lrwork`, as well.
+macro_rules! eigh {
+    ($syevd:ident, $t:ty, $real:ty, $table:ident $(, $rwork:ident $lrwork:ident $rwish:ident)?) => {
+        /// The decomposition by divide and conquer.
+        pub(crate) fn $syevd(a: &Matrix<$t>) -> Option<Result<Eigh<$t>, Error>> {
+            type Routine = unsafe extern "C" fn(
+                jobz: *const u8,
+                uplo: *const u8,
+                n: *const i64,
+                a: *mut $t,
+                lda: *const i64,
+                w: *mut $real,
+                work: *mut $t,
+                lwork: *const i64,
+                $($rwork: *mut $real, $lrwork: *const i64,)?
+                iwork: *mut i64,
+                liwork: *const i64,
+                info: *mut i64,
+                jobz_length: usize,
+                uplo_length: usize,
+            );
+            // SAFETY: whoever lent the routine promised this signature.
+            let routine = unsafe { transmute::<NonNull<c_void>, Routine>($table.syevd.get()?) };
+            let run = || {
+                let mut v = Matrix::copy_of(a.as_ref(), false)?;
+                let mut w = zeros::<$real>(v.rows())?;
+                let (n, lda, mut info) = (v.rows() as i64, leading(v.rows()), 0);
+                let mut call = |work: &mut [$t], lwork: i64, $($rwork: &mut [$real], $lrwork: i64,)? iwork: &mut [i64],
+                                liwork: i64| {
+                    // SAFETY: A is n×n, w has n elements, and the workspaces are as long as they are said to be, or
+                    // have one element each for the question of how long they should be.
+                    unsafe {
+                        routine(
+                            b"V".as_ptr(),
+                            b"L".as_ptr(),
+                            &n,
+                            v.as_mut().as_mut_ptr(),
+                            &lda,
+                            w.as_mut_ptr(),
+                            work.as_mut_ptr(),
+                            &lwork,
+                            $($rwork.as_mut_ptr(), &$lrwork,)?
+                            iwork.as_mut_ptr(),
+                            &liwork,
+                            &mut info,
+                            1,
+                            1,
+                        );
+                    }
+                    check(info)
+                };
+                let (mut wish, mut iwish) = ([<$t as Scalar>::ZERO], [0]);
+                $(let mut $rwish = [0.0 as $real];)?
+                call(&mut wish, -1, $(&mut $rwish, -1,)? &mut iwish, -1)?;
+                let mut work = workspace::<$t>(wish[0])?;
+                $(let mut $rwork = workspace::<$real>($rwish[0])?;)?
+                let liwork = usize::try_from(iwish[0]).unwrap_or(0).max(1);
+                let mut iwork = Vec::new();
+                iwork.try_reserve_exact(liwork).map_err(|_| Error::OutOfMemory)?;
+                iwork.resize(liwork, 0i64);
+                let lwork = work.len() as i64;
+                $(let $lrwork = $rwork.len() as i64;)?
+                call(&mut work, lwork, $(&mut $rwork, $lrwork,)? &mut iwork, liwork as i64)?;
+                Ok(Eigh { w, v })
+            };
+            Some(run())
+        }
+    };
+}
+
+eigh!(ssyevd, f32, f32, S);
+eigh!(dsyevd, f64, f64, D);
+eigh!(cheevd, Complex32, f32, C, rwork lrwork rwish);
+eigh!(zheevd, Complex64, f64, Z, rwork lrwork rwish);

@@ -1,0 +1,48 @@
+//! The lent LAPACK: Fortran routines with 64-bit integers, and lengths of strings as trailing arguments.
+//!
+//! Each function here takes a matrix that is finite and not empty, and answers `None` if its routine was not lent. A
+//! routine's `info` other than 0 is [`Error::NoConvergence`]: positive it says just that, and negative (an argument that
+//! it does not take) that someone else should compute.
+
+mod eigh;
+mod qr;
+mod svd;
+mod table;
+
+pub(crate) use eigh::{cheevd, dsyevd, ssyevd, zheevd};
+pub(crate) use qr::{cgeqrf, dgeqrf, sgeqrf, zgeqrf};
+pub(crate) use svd::{cgesdd, cgesvd, dgesdd, dgesvd, sgesdd, sgesvd, zgesdd, zgesvd};
+pub(crate) use table::{is_lent, lend};
+
+use tensoroxide_tensor::{Buffer, Real, Scalar};
+
+use crate::owned::zeros;
+use crate::Error;
+
+/// What a routine's `info` means.
+fn check(info: i64) -> Result<(), Error> {
+    if info == 0 {
+        Ok(())
+    } else {
+        Err(Error::NoConvergence)
+    }
+}
+
+/// Calls a routine twice: with `lwork` = −1, which has it say how much workspace it wants, and with that workspace.
+fn with_workspace<T: Scalar>(mut call: impl FnMut(*mut T, i64) -> i64) -> Result<(), Error> {
+    let mut wish = [T::ZERO];
+    check(call(wish.as_mut_ptr(), -1))?;
+    let mut work = workspace::<T>(wish[0])?;
+    check(call(work.as_mut_ptr(), work.len() as i64))
+}
+
+/// The workspace that a routine wishes for by a floating-point number, which may have been rounded down.
+fn workspace<T: Scalar>(wish: T) -> Result<Buffer<T>, Error> {
+    let wish = wish.re().to_f64();
+    zeros(((wish + wish * T::Real::EPSILON.to_f64()).ceil() as usize).max(1))
+}
+
+/// Leading dimension of a matrix without gaps.
+fn leading(rows: usize) -> i64 {
+    rows.max(1) as i64
+}

@@ -1,0 +1,77 @@
+//! geqrf with orgqr (real) or ungqr (complex).
+
+use std::ffi::c_void;
+use std::mem::transmute;
+use std::ptr::NonNull;
+
+use tensoroxide_tensor::{Complex32, Complex64};
+
+use super::table::{C, D, S, Z};
+use super::{leading, with_workspace};
+use crate::owned::zeros;
+use crate::{Error, Matrix, Qr};
+
+macro_rules! qr {
+    ($geqrf:ident, $t:ty, $table:ident) => {
+        /// The decomposition by Householder reflections.
+        pub(crate) fn $geqrf(a: &Matrix<$t>) -> Option<Result<Qr<$t>, Error>> {
+            type Factor = unsafe extern "C" fn(
+                m: *const i64,
+                n: *const i64,
+                a: *mut $t,
+                lda: *const i64,
+                tau: *mut $t,
+                work: *mut $t,
+                lwork: *const i64,
+                info: *mut i64,
+            );
+            type Expand = unsafe extern "C" fn(
+                m: *const i64,
+                n: *const i64,
+                k: *const i64,
+                a: *mut $t,
+                lda: *const i64,
+                tau: *const $t,
+                work: *mut $t,
+                lwork: *const i64,
+                info: *mut i64,
+            );
+            // SAFETY: whoever lent the routine promised this signature.
+            let factor = unsafe { transmute::<NonNull<c_void>, Factor>($table.geqrf.get()?) };
+            // SAFETY: as above.
+            let expand = unsafe { transmute::<NonNull<c_void>, Expand>($table.orgqr.get()?) };
+            let run = || {
+                let mut a = Matrix::copy_of(a.as_ref(), false)?;
+                let (rows, cols) = (a.rows(), a.cols());
+                let (m, n, k, lda) = (rows as i64, cols as i64, rows.min(cols) as i64, leading(rows));
+                let mut tau = zeros::<$t>(rows.min(cols))?;
+                with_workspace(|work, lwork| {
+                    let mut info = 0;
+                    // SAFETY: the extents are those of the matrix, and `tau` has their minimum.
+                    unsafe {
+                        let a = a.as_mut().as_mut_ptr();
+                        factor(&m, &n, a, &lda, tau.as_mut_ptr(), work, &lwork, &mut info);
+                    }
+                    info
+                })?;
+                let r = Qr::upper(&a)?;
+                let mut q = Matrix::copy_of(a.as_ref().block(0, 0, rows, rows.min(cols))?, false)?;
+                with_workspace(|work, lwork| {
+                    let mut info = 0;
+                    // SAFETY: Q is m×k and holds the reflections whose factors are in `tau`.
+                    unsafe {
+                        expand(&m, &k, &k, q.as_mut().as_mut_ptr(), &lda, tau.as_ptr(), work, &lwork, &mut info);
+                    }
+                    info
+                })?;
+                Ok(Qr { q, r })
+            };
+            Some(run())
+        }
+    };
+}
+
+qr!(sgeqrf, f32, S);
+qr!(dgeqrf, f64, D);
+qr!(cgeqrf, Complex32, C);
+qr!(zgeqrf, Complex64, Z);

@@ -1,0 +1,141 @@
+//! What happens to a matrix before and after a factorization: the copy, the search for NaN, and the power of two that
+//! brings its largest part to 1..2.
+//!
+//! faer squares entries without scaling, and returns wrong factors for entries near the ends of the exponent's range.
+//! A power of two changes no digit of an entry, unless the entry is so much smaller than the largest one that it
+//! vanishes beside it in any case.
+
+use tensoroxide_tensor::{Real, Scalar};
+
+use crate::{Error, MatRef, Matrix};
+
+/// Which elements of a matrix count.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All.
+    Full,
+    /// Those on and below the diagonal, and of the diagonal the real parts: a Hermitian matrix has no others.
+    Lower,
+}
+
+/// A copy of `part` of op(A) divided by 2^e, and e; the rest of the copy is 0.
+pub(crate) fn scaled_copy<T: Scalar>(a: MatRef<T>, conj: bool, part: Part) -> Result<(Matrix<T>, i32), Error> {
+    let mut copy = Matrix::zeros(a.rows(), a.cols())?;
+    let (mut largest, mut finite) = (<T::Real as Scalar>::ZERO, true);
+    copy.as_mut().update(|i, j, x| {
+        if part == Part::Lower && i < j {
+            return;
+        }
+        // SAFETY: the copy has the extents of `a`.
+        let y = unsafe { a.get_unchecked(i, j) };
+        let y = match (part == Part::Lower && i == j, conj) {
+            (true, _) => T::from_real(y.re()),
+            (false, true) => y.conj(),
+            (false, false) => y,
+        };
+        finite &= y.is_finite();
+        largest = largest.max(y.re().abs()).max(y.im().abs());
+        *x = y;
+    });
+    if !finite {
+        return Err(Error::NotFinite);
+    }
+    let e = exponent(largest.to_f64());
+    let factors = factors::<T::Real>(-e);
+    copy.as_mut().update(|_, _, x| *x = x.scale(factors.0).scale(factors.1));
+    Ok((copy, e))
+}
+
+/// Multiplies results by 2^e. They may become larger than the type can hold: [`Error::NotFinite`].
+pub(crate) fn scale_back<T: Scalar>(elements: &mut [T], e: i32) -> Result<(), Error> {
+    let factors = factors::<T::Real>(e);
+    let mut finite = true;
+    for x in elements {
+        *x = x.scale(factors.0).scale(factors.1);
+        finite &= x.is_finite();
+    }
+    if finite {
+        Ok(())
+    } else {
+        Err(Error::NotFinite)
+    }
+}
+
+/// 2^e as a product of two factors, since 2^e itself may lie beyond the range of the type.
+fn factors<R: Real>(e: i32) -> (R, R) {
+    (R::exp2i(e / 2), R::exp2i(e - e / 2))
+}
+
+/// The e with 2^e ≤ x < 2^(e+1), for x ≥ 0; 0 for x = 0.
+fn exponent(x: f64) -> i32 {
+    if x == 0.0 {
+        return 0;
+    }
+    let biased = |x: f64| (x.to_bits() >> 52) as i32;
+    match biased(x) {
+        0 => biased(x * (1u64 << 54) as f64) - 1023 - 54,
+        b => b - 1023,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tensoroxide_tensor::{Complex32, Complex64};
+
+    #[test]
+    fn exponents() {
+        for e in -1074..1024 {
+            let x = 2f64.powi(e / 2) * 2f64.powi(e - e / 2);
+            assert_eq!(exponent(x), e);
+            assert_eq!(exponent(x * 1.5), if e == -1074 { -1073 } else { e });
+        }
+        assert_eq!(exponent(0.0), 0);
+    }
+
+    #[test]
+    fn there_and_back_is_exact_over_the_whole_range() {
+        for x in [5e-324, 3e-310, 1e-300, 1e-170, 0.7, 1.0, 3.0, 1e155, 1e300, f64::MAX] {
+            let a = [Complex64::new(0.0, -x), Complex64::new(x, x)];
+            let (mut copy, e) = scaled_copy(MatRef::from_slice(&a, 2, 1, 1, 2).unwrap(), true, Part::Full).unwrap();
+            let y = copy.col(0)[0].im;
+            assert!((1.0..2.0).contains(&y), "{x}: {y}");
+            scale_back(copy.col_mut(0), e).unwrap();
+            assert_eq!(copy.col(0), [a[0].conj(), a[1].conj()]);
+        }
+        let a = [1e-45f32, f32::MAX];
+        for x in a {
+            let (mut copy, e) = scaled_copy(MatRef::from_slice(&[x], 1, 1, 1, 1).unwrap(), false, Part::Full).unwrap();
+            assert!((1.0..2.0).contains(&copy.col(0)[0]));
+            scale_back(copy.col_mut(0), e).unwrap();
+            assert_eq!(copy.col(0)[0], x);
+        }
+        assert_eq!(scale_back(&mut [1.0, 4.0f32], 126), Err(Error::NotFinite));
+    }
+
+    #[test]
+    fn the_upper_triangle_does_not_count() {
+        let i = Complex32::I;
+        let a = [i + 3.0, i * 2.0, Complex32::new(f32::NAN, 0.0), i - 1.0];
+        let a = MatRef::from_slice(&a, 2, 2, 1, 2).unwrap();
+        let (copy, e) = scaled_copy(a, true, Part::Lower).unwrap();
+        assert_eq!(e, 1);
+        assert_eq!(copy.elements(), [Complex32::from(1.5), -i, Complex32::from(0.0), Complex32::from(-0.5)]);
+        assert_eq!(scaled_copy(a, false, Part::Full).err(), Some(Error::NotFinite));
+        assert_eq!(scaled_copy(a.t(), false, Part::Lower).err(), Some(Error::NotFinite));
+    }
+
+    #[test]
+    fn not_finite_is_found_anywhere() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for at in 0..6 {
+                for z in [Complex64::new(bad, 0.0), Complex64::new(0.0, bad)] {
+                    let mut a = [Complex64::ONE; 6];
+                    a[at] = z;
+                    let a = MatRef::from_slice(&a, 2, 3, 1, 2).unwrap();
+                    assert_eq!(scaled_copy(a, false, Part::Full).err(), Some(Error::NotFinite));
+                }
+            }
+        }
+    }
+}
