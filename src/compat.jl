@@ -30,3 +30,22 @@ function blas_threads()
     count = Libdl.dlsym(Libdl.dlopen(Base.libblas_name), :openblas_get_num_threads64_; throw_error = false)
     return count === nothing ? Sys.CPU_THREADS : Int(ccall(count, Cint, ()))
 end
+
+"""
+This machine as the platform of an artifact; `Pkg` is the package manager's module. The engine depends on neither a C++
+nor a Fortran run-time, so its platform names neither.
+"""
+function artifact_platform(Pkg)
+    if VERSION >= v"1.6"
+        host = Base.BinaryPlatforms.HostPlatform()
+        libc = Base.BinaryPlatforms.libc(host)
+        tags = libc === nothing ? Dict{String,String}() : Dict("libc" => libc)
+        return Base.BinaryPlatforms.Platform(Base.BinaryPlatforms.arch(host), Base.BinaryPlatforms.os(host), tags)
+    end
+    host = Pkg.BinaryPlatforms.platform_key_abi()
+    return typeof(host)(Pkg.BinaryPlatforms.arch(host); libc = Pkg.BinaryPlatforms.libc(host))
+end
+
+"The platform's name in file names, as in `x86_64-linux-gnu`."
+platform_name(Pkg, platform) =
+    VERSION >= v"1.6" ? Base.BinaryPlatforms.triplet(platform) : Pkg.BinaryPlatforms.triplet(platform)

@@ -48,13 +48,16 @@ end
 
 const REBUILD = "run `import Pkg; Pkg.build(\"TensorOxide\"; verbose = true)` and start Julia anew"
 
+"Where libraries lie within an artifact."
+library_folder() = Sys.iswindows() ? "bin" : "lib"
+
 "The path of the library in the artifact for this platform, or `nothing`."
 function artifact_library(package)
     file = joinpath(package, "Artifacts.toml")
     isfile(file) || return nothing
     folder = artifact_folder("tensoroxide", file)
     folder === nothing && return nothing
-    path = joinpath(folder, Sys.iswindows() ? "bin" : "lib", LIBRARY_NAME)
+    path = joinpath(folder, library_folder(), LIBRARY_NAME)
     return isfile(path) ? path : nothing
 end
 
@@ -76,8 +79,8 @@ function load_library()
     end
 end
 
-"Load the library at `path` and check that it speaks this package's ABI, before anything else is asked of it."
-function open_library(path, found)
+"Load the library at `path` and check that it speaks this version of the ABI, before anything else is asked of it."
+function open_library(path, found; abi = ABI_VERSION)
     remedy = found == "built by Pkg" ? REBUILD :
              found == "artifact" ? "update the package, or $REBUILD" :
              "correct TENSOROXIDE_LIBRARY, or unset it to use the library that Pkg built"
@@ -94,9 +97,9 @@ function open_library(path, found)
     end
     version = Libdl.dlsym_e(handle, :tox_abi_version)
     version == C_NULL && error("\"$path\" ($found) is not the engine of TensorOxide: it has no `tox_abi_version`; $remedy")
-    abi = ccall(version, UInt32, ())
-    abi == ABI_VERSION || error("\"$path\" ($found) speaks version $abi of the C ABI, but this package speaks version ",
-                                "$ABI_VERSION; $remedy")
+    spoken = ccall(version, UInt32, ())
+    spoken == abi || error("\"$path\" ($found) speaks version $spoken of the C ABI, but this package speaks version $abi; ",
+                           remedy)
     return handle
 end
 

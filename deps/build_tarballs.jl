@@ -1,0 +1,34 @@
+# BinaryBuilder recipe for TensorOxide_jll: the engine for every platform from one machine, against an old C library.
+#
+#     julia build_tarballs.jl --verbose            all platforms (needs BinaryBuilder.jl)
+#     julia build_tarballs.jl x86_64-linux-gnu     one
+#
+# Before a release, put the commit of its tag into `sources`.
+using BinaryBuilder
+
+name = "TensorOxide"
+version = v"0.1.0"
+
+sources = [
+    GitSource("https://github.com/TensorOxide/TensorOxide.jl.git", "0000000000000000000000000000000000000000"),
+]
+
+script = raw"""
+cd ${WORKSPACE}/srcdir/TensorOxide.jl/rust
+cargo build --release --locked --package tensoroxide-capi
+install -Dvm 755 "target/${rust_target}/release/"*tensoroxide."${dlext}" -t "${libdir}"
+install -Dvm 644 capi/include/tensoroxide.h -t "${includedir}"
+install_license ../LICENSE-MIT ../LICENSE-APACHE
+"""
+
+# Where both Rust and a supported Julia run; 32-bit Windows is left out, whose Rust toolchain is broken in the builder.
+platforms = filter(supported_platforms()) do p
+    arch(p) in ("x86_64", "aarch64") && !Sys.isfreebsd(p)
+end
+
+products = [LibraryProduct("libtensoroxide", :libtensoroxide)]
+
+dependencies = Dependency[]
+
+build_tarballs(ARGS, name, version, sources, script, platforms, products, dependencies;
+               compilers = [:c, :rust], julia_compat = "1.6", lock_microarchitecture = false)
