@@ -38,12 +38,12 @@ impl Single {
     pub fn new(a: Axes<'_>, c: Axes<'_>, fixed: &[Label]) -> Result<Single, Error> {
         let signatures = [Signature::new(&c)?, Signature::new(&a)?];
         let mut indices = indices(&[c, a])?;
+        let fixed_steps = Fixed::take(fixed, &mut indices);
         if let Some(index) = indices.iter().find(|index| !index.present[1]) {
             return Err(Error::NotInInput(index.label));
         }
-        let sums = indices.iter().any(|index| !index.present[0] && !fixed.contains(&index.label));
+        let sums = indices.iter().any(|index| !index.present[0]);
         let embeds = (1..c.labels.len()).any(|i| c.labels[..i].contains(&c.labels[i]));
-        let fixed_steps = Fixed::take(fixed, &mut indices);
         let output = (sums || embeds).then(|| {
             let axes = c.labels.iter().zip(c.shape.iter().zip(c.strides)).filter(|(label, _)| !fixed.contains(label));
             order(axes.map(|(_, (&extent, &stride))| Loop { extent, strides: [stride, 0] }).collect())

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 use tensoroxide_contract::{Axes, Error, Label, Pair, Single};
 use tensoroxide_dense::Element;
-use tensoroxide_tensor::testing::{arrangement, indices, poison, tensor, Arrangement};
+use tensoroxide_tensor::testing::{arrangement, config, indices, poison, tensor, Arrangement};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Scalar, Tensor, Threads, View};
 
 #[derive(Clone, Debug)]
@@ -205,7 +205,7 @@ fn check_single<T: Scalar>(case: &Case) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn pairs_are_the_sum_over_all_labels(case in case(5)) {

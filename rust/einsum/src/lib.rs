@@ -1,1 +1,24 @@
-//! (being written)
+//! Einstein summation over any number of tensors.
+//!
+//! Floor 3 of the engine. An expression goes one way through the modules, each taking the last one's result:
+//!
+//! | module | from | to |
+//! |---|---|---|
+//! | [`notation`] | text | [`Expression`](notation::Expression): labels of each operand, and parentheses |
+//! | [`network`] | expression and shapes | [`Network`](network::Network): numbered labels with extents |
+//! | [`path`] | network | [`Path`](path::Path): which two tensors to contract, one pair after another |
+//! | [`plan`] | network and path | [`Plan`]: the layout of every intermediate and its place in the workspace |
+//! | `program` | plan and the operands' strides | kernels ready to run |
+//! | [`einsum`] | plan and tensors | the result |
+
+mod error;
+pub mod execute;
+pub mod network;
+pub mod notation;
+pub mod path;
+pub mod plan;
+mod program;
+
+pub use error::Error;
+pub use execute::Einsum;
+pub use plan::{Options, Plan};

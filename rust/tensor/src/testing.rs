@@ -1,8 +1,15 @@
 //! Random shapes, layouts and values for property tests, here and on the floors above (feature `testing`).
 
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 use crate::{Complex64, Layout, Scalar, Tensor};
+
+/// So many cases; a failing one is kept in the crate's `tests/regressions.txt`, is committed, and is tried first from then on.
+pub fn config(cases: u32) -> ProptestConfig {
+    let file = FileFailurePersistence::Direct("tests/regressions.txt");
+    ProptestConfig { cases, failure_persistence: Some(Box::new(file)), ..ProptestConfig::default() }
+}
 
 /// Shapes of up to `rank` axes with extents from 0 to `extent`, small ones more often.
 pub fn shape(rank: usize, extent: usize) -> impl Strategy<Value = Vec<usize>> {

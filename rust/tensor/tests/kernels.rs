@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use proptest::prelude::*;
-use tensoroxide_tensor::testing::{arrangement, indices, poison, shape, tensor, Arrangement};
+use tensoroxide_tensor::testing::{arrangement, config, indices, poison, shape, tensor, Arrangement};
 use tensoroxide_tensor::{
     kernels, with_scalar, Complex64, DType, Error, Layout, Scalar, Tensor, Threads, View, ViewMut,
 };
@@ -91,6 +91,8 @@ fn check_reduce<T: Scalar>(shape: &[usize], keep: u64, case: &Case) {
 }
 
 proptest! {
+    #![proptest_config(config(256))]
+
     #[test]
     fn axpby_is_the_loop_over_indices(shape in shape(5, 5), case in case()) {
         for dtype in DType::ALL {
