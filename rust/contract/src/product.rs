@@ -17,6 +17,10 @@ pub(crate) unsafe fn accumulate<T: Scalar>(
     (b, conj_b): (*const T, bool),
     c: *mut T,
 ) {
+    // Not even C may be touched: the loop that is left of an empty nest need not be one that moves it.
+    if loops.iter().any(|l| l.extent == 0) {
+        return;
+    }
     let complex = T::DTYPE.is_complex();
     // SAFETY: the caller's promise.
     unsafe {

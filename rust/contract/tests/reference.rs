@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use tensoroxide_contract::{Axes, Error, Label, Pair, Single};
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::testing::{arrangement, config, indices, poison, tensor, Arrangement};
-use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Scalar, Tensor, Threads, View};
+use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Scalar, Tensor, Threads, View, ViewMut};
 
 #[derive(Clone, Debug)]
 struct Labelled {
@@ -247,6 +247,17 @@ fn what_is_a_matrix_product_is_not_copied() {
     let mixed = pair(&[(0, 5), (1, 7), (2, 5)], &[(1, 7), (3, 50)], &[(0, 5), (2, 5), (3, 50)]).unwrap();
     assert_eq!((mixed.copied(), mixed.scratch()), (175, 175));
     assert_eq!(mixed.kernel_name(), "product through copies of A");
+}
+
+#[test]
+fn an_empty_output_is_not_touched_by_an_empty_sum() {
+    let step = pair(&[(0, 0), (1, 0)], &[(0, 0)], &[(1, 0)]).unwrap();
+    let (a, b) = (Tensor::from_fn(&[0, 0], |_| 1.0).unwrap(), Tensor::from_fn(&[0], |_| 1.0).unwrap());
+    let mut beside = [-0.0; 3]; // adding nothing would turn it into +0
+                                // The empty output lies in the middle of other data.
+    let c = ViewMut::new(&mut beside, &[0], &[1], 1).unwrap();
+    step.run(1.0, a.view(), false, b.view(), false, 1.0, c, &[], &mut [], Threads::ONE).unwrap();
+    assert!(beside.iter().all(|x: &f64| x.to_bits() == (-0f64).to_bits()));
 }
 
 #[test]
