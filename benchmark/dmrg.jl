@@ -20,7 +20,7 @@ function measure(arguments)
     GC.gc()
     energy, _, records = solve(N, settings.maxdims)
 
-    println(model.title, ", ", T, ", ", TensorOxide.num_threads(), " threads, ", BLAS.get_num_threads(), " in BLAS")
+    println(model.title, ", ", T, ", ", TensorOxide.num_threads(), " threads")
     println("sweep  limit  bond   seconds  contraction       SVD   Lanczos      rest  products  allocated MiB")
     show_row(name, maxdim, bond, seconds, contraction, svd, lanczos, rest, products, bytes) =
         @printf("%5s  %5s  %4s  %8.3f  %11.3f  %8.3f  %8.3f  %8.3f  %8d  %13.1f\n", name, maxdim, bond, seconds,

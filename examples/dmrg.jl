@@ -183,9 +183,9 @@ function dmrg(H, ψ::Vector{Array{T,3}}; maxdims, cutoff, krylovdim = 8, tol = s
     for (sweep, maxdim) in enumerate(maxdims)
         clock = Clock(0, 0, 0)
         energy, truncation, products = 0.0, 0.0, 0
+        options = (maxdim = maxdim, cutoff = cutoff, krylovdim = krylovdim, tol = tol)
         run = @timed for (done, (i, direction)) in enumerate(path)
-            energy, discarded, applied =
-                optimise_bond!(chain, i, direction, clock; maxdim = maxdim, cutoff = cutoff, krylovdim = krylovdim, tol = tol)
+            energy, discarded, applied = optimise_bond!(chain, i, direction, clock; options...)
             truncation = max(truncation, discarded)
             products += applied
             on_bond(sweep, done, length(path), energy)

@@ -167,7 +167,7 @@ function carry_out(settings)
         flush(record)
         H = model.build(T, N)
         ψ = random_mps(MersenneTwister(settings.seed), T, N, model.physical)
-        energy, ψ, records = dmrg(H, ψ; maxdims = settings.maxdims, cutoff = settings.cutoff,
+        energy, _, records = dmrg(H, ψ; maxdims = settings.maxdims, cutoff = settings.cutoff,
             on_bond = stdout isa Base.TTY ? show_progress : (_...) -> nothing,
             on_sweep = sweep -> (show_sweep(sweep); write_record(record, sweep)))
         write(settings.output * ".svg", picture(model.title, records, model.reference))
@@ -182,7 +182,8 @@ const CLEAR_LINE = "\r\e[2K"
 
 function show_progress(sweep, done, bonds, energy)
     filled = 30 * done ÷ bonds
-    @printf("%ssweep %d  %s%s  %d/%d  energy %.10f", CLEAR_LINE, sweep, "█"^filled, "·"^(30 - filled), done, bonds, energy)
+    bar = "█"^filled * "·"^(30 - filled)
+    @printf("%ssweep %d  %s  %d/%d  energy %.10f", CLEAR_LINE, sweep, bar, done, bonds, energy)
 end
 
 function show_sweep(sweep)
@@ -201,17 +202,18 @@ function show_summary(energy, reference, records)
         @printf("reference  %.12f  (difference %+.1e)\n", reference, energy - reference)
     total = sum(sweep -> sweep.seconds, records)
     part(name, seconds) = @sprintf("%s %.2f s (%.0f %%)", name, seconds, 100 * seconds / total)
-    @printf("time       %.2f s: ", total)
-    println(join([part("contraction", sum(sweep -> sweep.clock.contraction, records)),
-                  part("SVD", sum(sweep -> sweep.clock.svd, records)),
-                  part("Lanczos", sum(sweep -> sweep.clock.lanczos, records)), part("rest", sum(rest, records))], ", "))
-    println("allocated  by Julia in each sweep, in MiB: ", join([@sprintf("%.1f", r.bytes / 2^20) for r in records], ", "))
+    @printf("time       %.2f s: %s, %s, %s, %s\n", total,
+            part("contraction", sum(sweep -> sweep.clock.contraction, records)),
+            part("SVD", sum(sweep -> sweep.clock.svd, records)),
+            part("Lanczos", sum(sweep -> sweep.clock.lanczos, records)), part("rest", sum(rest, records)))
+    println("allocated  by Julia, MiB a sweep: ", join([@sprintf("%.1f", sweep.bytes / 2^20) for sweep in records], ", "))
 end
 
 # ------------------------------------------------------------------------------------------------------ record as CSV
 
-const CSV_COLUMNS = ("sweep", "maxdim", "energy", "bond_dimension", "truncation_error", "seconds", "contraction_seconds",
-                     "svd_seconds", "lanczos_seconds", "rest_seconds", "products_with_h", "allocated_bytes")
+const CSV_COLUMNS = ("sweep", "maxdim", "energy", "bond_dimension", "truncation_error", "seconds",
+                     "contraction_seconds", "svd_seconds", "lanczos_seconds", "rest_seconds", "products_with_h",
+                     "allocated_bytes")
 
 function write_record(io, sweep)
     println(io, join((sweep.sweep, sweep.maxdim, sweep.energy, sweep.bond, sweep.truncation, sweep.seconds,
@@ -238,51 +240,63 @@ function ticks(lo, hi)
     [step * k => decimals(step * k, digits) for k in ceil(Int, lo / step - 1e-9):floor(Int, hi / step + 1e-9)]
 end
 
+"An SVG element; `_` in the name of an attribute stands for `-`."
+function tag(name, content = ""; attributes...)
+    opening = name * join(" $(replace(string(key), '_' => '-'))=\"$value\"" for (key, value) in attributes)
+    content == "" ? "<$opening/>" : "<$opening>$content</$name>"
+end
+
+const WIDTH, HEIGHT, LEFT, RIGHT = 720, 600, 110, 680      # of the picture, and where its panels begin and end
+
 """
 One panel of the picture: `values` against the sweep, with `level`, a name and a value for each sweep, as a dashed
 line. It fills the frame from `top` to `bottom`; only the lowest panel has `numbered` sweeps.
 """
 function panel(title, values, colour, top, bottom; level = nothing, numbered = false)
-    left, right, n = 110, 680, length(values)
-    everything = level === nothing ? values : [values; level[2]]
-    lo, hi = extrema(everything)
-    margin = hi > lo ? 0.08 * (hi - lo) : max(abs(hi), 1) / 10
+    n = length(values)
+    lo, hi = extrema(level === nothing ? values : [values; level[2]])
+    # Counts stand on zero. Energies fill the frame, unless they agree so well that only rounding would be seen.
+    margin = 0.08 * (lo > 0 ? hi : max(hi - lo, 1e-8 * abs(lo), 1e-8))
     lo, hi = lo > 0 ? 0.0 : lo - margin, hi + margin
-    x(sweep) = round(n == 1 ? (left + right) / 2 : left + 25 + (right - left - 50) * (sweep - 1) / (n - 1); digits = 2)
+    x(sweep) = round(n == 1 ? (LEFT + RIGHT) / 2 : LEFT + 25 + (RIGHT - LEFT - 50) * (sweep - 1) / (n - 1); digits = 2)
     y(value) = round(bottom - (bottom - top) * (value - lo) / (hi - lo); digits = 2)
-    line(points, style) = "<polyline fill=\"none\" $style points=\"$(join(("$(x(s)),$(y(v))" for (s, v) in points), ' '))\"/>"
+    points(values) = join(("$(x(sweep)),$(y(value))" for (sweep, value) in enumerate(values)), ' ')
+    curve(values; style...) = tag("polyline"; fill = "none", points = points(values), style...)
 
-    parts = ["<text x=\"$left\" y=\"$(top - 10)\" font-weight=\"bold\">$title</text>"]
+    parts = [tag("text", title; x = LEFT, y = top - 10, font_weight = "bold")]
     for (value, label) in ticks(lo, hi)
-        push!(parts, "<line x1=\"$left\" x2=\"$right\" y1=\"$(y(value))\" y2=\"$(y(value))\" stroke=\"#e3e3e3\"/>")
-        push!(parts, "<text x=\"$(left - 8)\" y=\"$(y(value) + 4)\" text-anchor=\"end\">$label</text>")
+        push!(parts, tag("line"; x1 = LEFT, x2 = RIGHT, y1 = y(value), y2 = y(value), stroke = "#e3e3e3"))
+        push!(parts, tag("text", label; x = LEFT - 8, y = y(value) + 4, text_anchor = "end"))
     end
     for sweep in 1:cld(n, 12):n
-        push!(parts, "<line x1=\"$(x(sweep))\" x2=\"$(x(sweep))\" y1=\"$bottom\" y2=\"$(bottom + 5)\" stroke=\"#333\"/>")
-        numbered && push!(parts, "<text x=\"$(x(sweep))\" y=\"$(bottom + 20)\" text-anchor=\"middle\">$sweep</text>")
+        push!(parts, tag("line"; x1 = x(sweep), x2 = x(sweep), y1 = bottom, y2 = bottom + 5, stroke = "#333"))
+        numbered && push!(parts, tag("text", sweep; x = x(sweep), y = bottom + 20, text_anchor = "middle"))
     end
-    push!(parts, "<rect x=\"$left\" y=\"$top\" width=\"$(right - left)\" height=\"$(bottom - top)\" fill=\"none\" stroke=\"#333\"/>")
+    frame = (width = RIGHT - LEFT, height = bottom - top, fill = "none", stroke = "#333")
+    push!(parts, tag("rect"; x = LEFT, y = top, frame...))
     if level !== nothing
         name, levels = level
-        push!(parts, line(enumerate(levels), "stroke=\"#777\" stroke-dasharray=\"6 4\""))
-        push!(parts, "<text x=\"$right\" y=\"$(top - 10)\" text-anchor=\"end\" fill=\"#777\">dashed: $name</text>")
+        push!(parts, curve(levels; stroke = "#777", stroke_dasharray = "6 4"))
+        push!(parts, tag("text", "dashed: $name"; x = RIGHT, y = top - 10, text_anchor = "end", fill = "#777"))
     end
-    push!(parts, line(enumerate(values), "stroke=\"$colour\" stroke-width=\"2\""))
-    append!(parts, ["<circle cx=\"$(x(s))\" cy=\"$(y(v))\" r=\"4\" fill=\"$colour\"/>" for (s, v) in enumerate(values)])
-    parts
+    push!(parts, curve(values; stroke = colour, stroke_width = 2))
+    append!(parts, [tag("circle"; cx = x(k), cy = y(v), r = 4, fill = colour) for (k, v) in enumerate(values)])
+    join(parts, '\n')
 end
 
 "Energy and bond dimension against the sweep, as the text of an SVG file."
 function picture(title, records, reference)
+    energies, bonds = [sweep.energy for sweep in records], [sweep.bond for sweep in records]
     known = reference === nothing ? nothing : ("reference energy", fill(reference, length(records)))
     limit = ("limit set for the sweep", [sweep.maxdim for sweep in records])
-    energies = [sweep.energy for sweep in records]
-    join(["<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 600\" width=\"720\" height=\"600\"" *
-              " font-family=\"Helvetica, Arial, sans-serif\" font-size=\"13\" fill=\"#222\">",
-          "<rect width=\"720\" height=\"600\" fill=\"#fff\"/>",
-          "<text x=\"360\" y=\"30\" text-anchor=\"middle\" font-size=\"17\">$title</text>",
-          panel("energy; after the last sweep $(decimals(energies[end], 10))", energies, "#1f5fa8", 75, 295; level = known)...,
-          panel("largest bond dimension", [sweep.bond for sweep in records], "#c2571a", 335, 540;
-                level = limit, numbered = true)...,
-          "<text x=\"395\" y=\"585\" text-anchor=\"middle\">sweep</text>", "</svg>", ""], '\n')
+    last = decimals(energies[end], 10)
+    parts = [tag("rect"; width = WIDTH, height = HEIGHT, fill = "#fff"),
+             tag("text", title; x = WIDTH ÷ 2, y = 30, text_anchor = "middle", font_size = 17),
+             panel("energy (after the last sweep: $last)", energies, "#1f5fa8", 75, 295; level = known),
+             panel("largest bond dimension", bonds, "#c2571a", 335, 540; level = limit, numbered = true),
+             tag("text", "sweep"; x = (LEFT + RIGHT) ÷ 2, y = 585, text_anchor = "middle")]
+    svg = tag("svg", "\n" * join(parts, '\n') * "\n"; xmlns = "http://www.w3.org/2000/svg", width = WIDTH,
+              height = HEIGHT, viewBox = "0 0 $WIDTH $HEIGHT", font_family = "Helvetica, Arial, sans-serif",
+              font_size = 13, fill = "#222")
+    svg * "\n"
 end
