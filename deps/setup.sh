@@ -97,7 +97,7 @@ wrap() {
     cat > "$1/usr/bin/$2" <<END
 #!/bin/sh
 # Starts the unpacked $2 on the libraries that were unpacked with it.
-root=\$(CDPATH='' cd -- "\$(dirname -- "\$0")/../.." && pwd -P)
+root=\$(dirname -- "\$(dirname -- "\$(dirname -- "\$(readlink -f -- "\$0")")")")
 $4
 exec "$3" --library-path "\$root/usr/lib/$triplet:\$root/usr/lib/$triplet/julia:\$root/lib/$triplet" \\
     "\$root/usr/libexec/$2" "\$@"

@@ -1,0 +1,284 @@
+# How the engine is built, packed, found and loaded. Programs that stand in for cargo and rustc make the ways in which a
+# build can go quick to try; the library that they "build" is the one that is loaded here.
+using Libdl, Pkg, SHA, Test, TensorOxide
+
+const PACKAGE = dirname(@__DIR__)
+const LIBRARY = TensorOxide.library_path()
+
+# ------------------------------------------------------------------------------------------------------- what is loaded
+
+"The names that the ELF library at `path` offers to others: the defined symbols of its dynamic symbol table."
+function exported(path)
+    bytes = read(path)
+    word(T, at) = ltoh(reinterpret(T, bytes[at+1:at+sizeof(T)])[1])
+    sections = word(UInt64, 0x28) .+ (0:word(UInt16, 0x3c)-1) .* word(UInt16, 0x3a)
+    table = sections[findfirst(s -> word(UInt32, s + 4) == 11, sections)]      # of type SHT_DYNSYM
+    text = word(UInt64, sections[word(UInt32, table + 0x28)+1] + 0x18)         # its string table
+    first, size = word(UInt64, table + 0x18), word(UInt64, table + 0x20)
+    names = String[]
+    for symbol in first:24:first+size-1
+        word(UInt16, symbol + 6) == 0 && continue                              # undefined: taken from another library
+        name = text + word(UInt32, symbol)
+        push!(names, String(bytes[name+1:findnext(iszero, bytes, name + 1)-1]))
+    end
+    return names
+end
+
+if Sys.islinux() && Sys.WORD_SIZE == 64
+    @testset "only the ABI is exported" begin
+        names = exported(LIBRARY)
+        @test "tox_abi_version" in names
+        @test filter(name -> !startswith(name, "tox_"), names) == String[]
+    end
+end
+
+"The text of the error that `f()` throws."
+message(f) = try
+    f()
+    "no error"
+catch e
+    sprint(showerror, e)
+end
+
+@testset "libraries that do not fit" begin
+    folder = mktempdir()
+    text = joinpath(folder, "text")
+    write(text, "This is not a library, but is long enough to hold the header of one, if it were.")
+    said = message(() -> TensorOxide.open_library(text, "built by Pkg"))
+    @test occursin(text, said) && occursin("cannot be loaded", said) && occursin("Pkg.build", said)
+    said = message(() -> TensorOxide.open_library(text, "environment variable TENSOROXIDE_LIBRARY"))
+    @test occursin("unset", said)
+
+    for (size, head) in ((0, UInt8[]), (3, UInt8[1, 2, 3]), (64, [b"MZ"; zeros(UInt8, 62)]), (64, [b"MZ"; fill(0xff, 62)]))
+        write(text, head)
+        @test filesize(text) == size
+        @test TensorOxide.machine_of(text) === nothing
+        @test occursin("cannot be loaded", message(() -> TensorOxide.open_library(text, "artifact")))
+    end
+
+    # The header of a library for another processor, and of one for another system
+    foreign = joinpath(folder, "foreign")
+    elf = zeros(UInt8, 64)
+    elf[1:4] = b"\x7fELF"
+    elf[19] = Sys.ARCH == :aarch64 ? 0x3e : 0xb7
+    mach = zeros(UInt8, 64)
+    mach[1:8] = [0xcf, 0xfa, 0xed, 0xfe, 0x07, 0x00, 0x00, 0x01]
+    pe = zeros(UInt8, 80)
+    pe[1:2] = b"MZ"
+    pe[61] = 64
+    pe[65:70] = [b"PE\0\0"; 0x64; 0x86]
+    for (head, machine) in ((elf, ("Linux", Sys.ARCH == :aarch64 ? "x86_64" : "aarch64")), (mach, ("macOS", "x86_64")),
+                            (pe, ("Windows", "x86_64")))
+        write(foreign, head)
+        @test TensorOxide.machine_of(foreign) == machine
+        machine == (Sys.isapple() ? "macOS" : Sys.iswindows() ? "Windows" : "Linux", string(Sys.ARCH)) && continue
+        said = message(() -> TensorOxide.open_library(foreign, "built by Pkg"))
+        @test occursin(join(machine, ' '), said) && occursin(string(Sys.ARCH), said) && occursin("Pkg.build", said)
+    end
+    @test TensorOxide.machine_of(LIBRARY)[2] == string(Sys.ARCH)
+
+    other = first(path for path in dllist() if occursin("julia", basename(path)))
+    @test occursin("no `tox_abi_version`", message(() -> TensorOxide.open_library(other, "artifact")))
+
+    abi = TensorOxide.ABI_VERSION
+    said = message(() -> TensorOxide.open_library(LIBRARY, "built by Pkg"; abi = abi + 1))
+    @test occursin("speaks version $abi ", said) && occursin("version $(abi + 1)", said) && occursin("Pkg.build", said)
+    @test TensorOxide.open_library(LIBRARY, "built by Pkg") == TensorOxide.LIBRARY[].handle
+end
+
+@testset "where the library is looked for" begin
+    empty_package = mktempdir()
+    withenv("TENSOROXIDE_LIBRARY" => nothing) do
+        said = message(() -> TensorOxide.find_library(empty_package))
+        @test occursin("not been built", said) && occursin("Pkg.build", said) && occursin("TENSOROXIDE_LIBRARY", said)
+    end
+    withenv("TENSOROXIDE_LIBRARY" => "") do         # as good as unset
+        @test occursin("not been built", message(() -> TensorOxide.find_library(empty_package)))
+    end
+    withenv("TENSOROXIDE_LIBRARY" => joinpath(empty_package, "missing")) do
+        said = message(() -> TensorOxide.find_library(PACKAGE))
+        @test occursin(joinpath(empty_package, "missing"), said) && occursin("unset", said)
+    end
+    withenv("TENSOROXIDE_LIBRARY" => LIBRARY) do
+        @test TensorOxide.find_library(empty_package) == (LIBRARY, "environment variable TENSOROXIDE_LIBRARY")
+    end
+    folder = TensorOxide.build_folder(empty_package, first(DEPOT_PATH))
+    @test folder != TensorOxide.build_folder(mktempdir(), first(DEPOT_PATH))
+    @test !startswith(folder, empty_package)
+end
+
+# ------------------------------------------------------------------------------------------------ packages, depots, Julias
+
+"A depot with an empty registry, which Pkg insists on."
+function scratch_depot()
+    depot = mktempdir()
+    registry = mkpath(joinpath(depot, "registries", "Empty"))
+    write(joinpath(registry, "Registry.toml"), """
+        name = "Empty"
+        uuid = "7f3c8a52-5d0e-4c3b-9a67-2f6a1e8d4b90"
+        repo = ""
+        [packages]
+        """)
+    return depot
+end
+
+"A copy of what Pkg needs of this package."
+function scratch_package()
+    package = mktempdir()
+    for name in ("Project.toml", "Artifacts.toml", "src", "deps", "LICENSE-MIT", "LICENSE-APACHE")
+        cp(joinpath(PACKAGE, name), joinpath(package, name))
+    end
+    rm(joinpath(package, "deps", "build.log"); force = true)
+    mkpath(joinpath(package, "rust"))
+    cp(joinpath(PACKAGE, "rust", "Cargo.toml"), joinpath(package, "rust", "Cargo.toml"))
+    mkpath(joinpath(package, "rust", "capi"))
+    cp(joinpath(PACKAGE, "rust", "capi", "include"), joinpath(package, "rust", "capi", "include"))
+    return package
+end
+
+"A folder with everything on the PATH but Rust, to be the whole PATH."
+function path_without_rust()
+    folder = mktempdir()
+    for from in split(ENV["PATH"], ':'; keepempty = false), name in (isdir(from) ? readdir(from) : String[])
+        startswith(name, r"cargo|rust") || ispath(joinpath(folder, name)) || islink(joinpath(folder, name)) ||
+            symlink(joinpath(from, name), joinpath(folder, name))
+    end
+    return folder
+end
+
+"Run `code` in a fresh Julia with `depot` and this environment; the exit status and all that it printed."
+function julia(code, depot, project; environment...)
+    # The trailing separator keeps Julia's own depots, where newer versions have the standard library compiled.
+    settings = Dict{String,Any}("JULIA_DEPOT_PATH" => depot * (Sys.iswindows() ? ';' : ':'), "JULIA_PKG_OFFLINE" => "true",
+                                "JULIA_LOAD_PATH" => nothing, "TENSOROXIDE_LIBRARY" => nothing, "CARGO" => nothing,
+                                "RUSTC" => nothing, "JULIA_PROJECT" => nothing)
+    foreach(pair -> settings[string(pair[1])] = pair[2], environment)
+    output = IOBuffer()
+    process = withenv(settings...) do
+        command = `$(Base.julia_cmd()) --startup-file=no --project=$project -e $code`
+        run(pipeline(ignorestatus(command); stdin = devnull, stdout = output, stderr = output))
+    end
+    return process.exitcode, String(take!(output))
+end
+
+develop(package) =
+    "import Pkg; Pkg.develop(Pkg.PackageSpec(path = $(repr(package)))); Pkg.build(\"TensorOxide\"; verbose = true)"
+const USE = "using TensorOxide; print(TensorOxide.LIBRARY[].found, '|', TensorOxide.library_path(), '|', " *
+            "einsum(\"ij,jk->ik\", [1.0 2.0; 3.0 4.0], [1.0 0.0; 0.0 2.0]))"
+
+"Every file below `folder` with its size and time of change."
+tree(folder) = [(joinpath(at, file), filesize(joinpath(at, file)), mtime(joinpath(at, file)))
+                for (at, _, files) in walkdir(folder) for file in files]
+
+if !Sys.iswindows()
+    """
+    A folder with a `cargo` and a `rustc` that stand in for the real ones: rustc has this version; cargo prints its
+    arguments and environment, and either fails with this text or answers with the library that is loaded here.
+    """
+    function stand_in(; version = "1.99.0", failure = "")
+        folder = mktempdir()
+        built = joinpath(folder, basename(LIBRARY))
+        cp(LIBRARY, built)
+        host = string(Sys.ARCH, "-stand-in")
+        write(joinpath(folder, "rustc"), "#!/bin/sh\necho 'rustc $version (stand-in)'\necho 'host: $host'\n")
+        write(joinpath(folder, "failure"), failure, '\n')
+        write(joinpath(folder, "cargo"), """
+            #!/bin/sh
+            echo "arguments: \$*" >&2
+            echo "folder: \$PWD" >&2
+            echo "library path: \${LD_LIBRARY_PATH:-none}" >&2
+            """ * (isempty(failure) ? "echo '{\"filenames\":[\"$built\"]}'\n" : "cat '$folder/failure' >&2\nexit 101\n"))
+        foreach(name -> chmod(joinpath(folder, name), 0o755), ("rustc", "cargo"))
+        return folder
+    end
+
+    path = path_without_rust()
+    with(folder) = string(folder, ':', path)
+
+    @testset "Pkg.build" begin
+        package, depot, project = scratch_package(), scratch_depot(), mktempdir()
+        # As Pkg installs packages: nobody may write there. (Julia 1.5's Pkg itself writes a log beside a developed one.)
+        write(joinpath(package, "deps", "build.log"), "")
+        before = filter(entry -> basename(entry[1]) != "build.log", tree(package))
+        for (at, folders, files) in walkdir(package; topdown = false), name in [files; folders]
+            name == "build.log" || chmod(joinpath(at, name), isdir(joinpath(at, name)) ? 0o555 : 0o444)
+        end
+        chmod(package, 0o555)
+
+        # Without Rust and without an artifact: what to do, and how new it has to be
+        code, said = julia(develop(package), depot, project; PATH = path, CARGO_HOME = depot)
+        @test occursin("Rust was not found", said) && occursin("rustup", said) && occursin("Pkg.build", said)
+        code, said = julia(USE, depot, project; PATH = path)
+        @test code != 0 && occursin("not been built", said)
+        # ... but it is precompiled, and so are packages that use it.
+        @test any(endswith(file, ".ji") for (_, _, files) in walkdir(joinpath(depot, "compiled")) for file in files)
+        users = mktempdir()
+        write(joinpath(mkpath(joinpath(users, "User", "src")), "User.jl"), "module User\nusing TensorOxide\nend\n")
+        code, said = julia("push!(LOAD_PATH, $(repr(users))); " *
+                           "Base.compilecache(Base.PkgId(\"User\")); print(\"compiled\")", depot, project; PATH = path)
+        @test code == 0 && endswith(said, "compiled")
+
+        code, said = julia(develop(package), depot, project; PATH = with(stand_in(version = "1.60.0")))
+        @test occursin("needs Rust", said) && occursin("1.60.0", said) && occursin("rustup update", said)
+
+        for (failure, remedy) in (("error: linker `cc` not found", "C compiler"),
+                                  ("error: failed to download from the registry", "network"),
+                                  ("error[E0463]: can't find crate for `std`", "rustup target add"),
+                                  ("error: No space left on device (os error 28)", "Free some space"),
+                                  ("error: something else", "what cargo complains about"))
+            code, said = julia(develop(package), depot, project; PATH = with(stand_in(failure = failure)))
+            @test occursin("Its last lines", said) && occursin(remedy, said)
+        end
+
+        code, said = julia(develop(package), depot, project; PATH = with(stand_in()), LD_LIBRARY_PATH = "/nowhere")
+        @test code == 0
+        @test occursin("build --release --locked", said)
+        @test occursin("library path: none", said)
+        @test occursin("folder: " * realpath(joinpath(package, "rust")), said)
+        code, said = julia(USE, depot, project; PATH = path)
+        @test code == 0
+        found, where, product = split(said, '|')
+        @test found == "built by Pkg" && startswith(where, depot) && product == "[1.0 4.0; 3.0 8.0]"
+
+        # Building again with nothing changed leaves the library as it is; building in vain does not break it.
+        stamp = stat(where).inode
+        julia(develop(package), depot, project; PATH = with(stand_in()))
+        julia(develop(package), depot, project; PATH = with(stand_in(failure = "error")))
+        @test stat(where).inode == stamp
+        # The environment variable comes first, and then nothing is built.
+        code, said = julia(USE, depot, project; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
+        @test startswith(said, "environment variable TENSOROXIDE_LIBRARY|$LIBRARY|")
+        code, said = julia(develop(package), depot, project; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
+        @test code == 0 && occursin("Nothing to build", said)
+
+        @test filter(entry -> basename(entry[1]) != "build.log", tree(package)) == before
+        foreach(((at, _, _),) -> chmod(at, 0o755), collect(walkdir(package)))
+    end
+
+    @testset "the artifact" begin
+        package, depot, project, downloads = scratch_package(), scratch_depot(), mktempdir(), mktempdir()
+        # The release is made in one depot and used in another, in which nothing but its archive can be found.
+        code, said = withenv("JULIA_DEPOT_PATH" => scratch_depot(), "PATH" => with(stand_in()), "CARGO" => nothing) do
+            output = IOBuffer()
+            script = joinpath(package, "deps", "release.jl")
+            process = run(pipeline(ignorestatus(`$(Base.julia_cmd()) --startup-file=no $script file://$downloads $downloads`);
+                                   stdin = devnull, stdout = output, stderr = output))
+            process.exitcode, String(take!(output))
+        end
+        @test code == 0
+        archive = only(readdir(downloads))
+        @test occursin("v0.1.0", archive) && endswith(archive, ".tar.gz")
+        entry = read(joinpath(package, "Artifacts.toml"), String)
+        @test occursin("file://$downloads/$archive", entry)
+        @test occursin(bytes2hex(open(sha256, joinpath(downloads, archive))), entry)
+        @test occursin("os = \"$(Sys.isapple() ? "macos" : "linux")\"", entry)
+
+        code, said = julia(develop(package), depot, project; PATH = path, CARGO_HOME = depot)
+        @test code == 0 && occursin("comes from the artifact", said)
+        code, said = julia(USE, depot, project; PATH = path)
+        @test code == 0
+        found, where, product = split(said, '|')
+        @test found == "artifact" && startswith(where, joinpath(depot, "artifacts")) && product == "[1.0 4.0; 3.0 8.0]"
+        @test read(where) == read(LIBRARY)
+    end
+end
