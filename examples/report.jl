@@ -206,7 +206,8 @@ function show_summary(energy, reference, records)
             part("contraction", sum(sweep -> sweep.clock.contraction, records)),
             part("SVD", sum(sweep -> sweep.clock.svd, records)),
             part("Lanczos", sum(sweep -> sweep.clock.lanczos, records)), part("rest", sum(rest, records)))
-    println("allocated  by Julia, MiB a sweep: ", join([@sprintf("%.1f", sweep.bytes / 2^20) for sweep in records], ", "))
+    megabytes = [@sprintf("%.1f", sweep.bytes / 2^20) for sweep in records]
+    println("allocated  by Julia, MiB a sweep: ", join(megabytes, ", "))
 end
 
 # ------------------------------------------------------------------------------------------------------ record as CSV
