@@ -259,6 +259,28 @@ impl<'a, T> MatMut<'a, T> {
         unsafe { MatRef::from_raw_parts(self.ptr, self.rows, self.cols, self.row_stride, self.col_stride) }
     }
 
+    /// Takes over the elements of a matrix of the same extents; [`Error::Shape`] if they differ.
+    ///
+    /// ```
+    /// use tensoroxide_dense::{MatMut, MatRef};
+    /// let (a, mut b) = ([1.0, 2.0], [0.0; 2]);
+    /// MatMut::from_slice(&mut b, 1, 2, 2, 1)?.reverse_cols().copy_from(MatRef::from_slice(&a, 1, 2, 1, 1)?)?;
+    /// assert_eq!(b, [2.0, 1.0]);
+    /// # Ok::<(), tensoroxide_dense::Error>(())
+    /// ```
+    pub fn copy_from(self, a: MatRef<T>) -> Result<(), Error>
+    where
+        T: Copy,
+    {
+        let (expected, found) = ((self.rows, self.cols), (a.rows, a.cols));
+        if expected != found {
+            return Err(Error::Shape { operand: "to be copied", expected, found });
+        }
+        // SAFETY: the indices are in the bounds of both.
+        self.update(|i, j, x| *x = unsafe { a.get_unchecked(i, j) });
+        Ok(())
+    }
+
     /// Number of rows.
     pub const fn rows(&self) -> usize {
         self.rows

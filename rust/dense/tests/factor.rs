@@ -107,7 +107,7 @@ fn check_eigh<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
     let n = a.shape().0;
     let mut lower = a.clone();
     let mut full = a.clone();
-    let nan = T::from_c64(Complex64::new(f64::NAN, f64::NAN));
+    let nan = poison();
     // On the diagonal only the real part is read.
     let imaginary = T::from_c64(Complex64::new(0.0, f64::NAN));
     lower.fill(|i, j| match i.cmp(&j) {

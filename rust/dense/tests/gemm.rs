@@ -25,7 +25,7 @@ impl Case {
         let a = Owned::<T>::random(m, k, self.layouts.0, rng);
         let b = Owned::<T>::random(k, n, self.layouts.1, rng);
         let (alpha, beta) = (T::from_c64(self.alpha), T::from_c64(self.beta));
-        let nan = T::from_c64(Complex64::new(f64::NAN, f64::NAN));
+        let nan = poison();
         let before = match beta == T::ZERO {
             true => Owned::new(m, n, self.layouts.2, nan),
             false => Owned::random(m, n, self.layouts.2, rng),

@@ -253,7 +253,7 @@ fn check_gemm<T: Element>() {
             let (a, b) = (Owned::<T>::random(m, k, layouts.0, rng), Owned::<T>::random(k, n, layouts.1, rng));
             let beta = if rng.next() < 0.0 { T::ZERO } else { T::from_c64(Complex64::new(0.5, 0.5)) };
             let before = match beta == T::ZERO {
-                true => Owned::new(m, n, layouts.2, T::from_c64(Complex64::new(f64::NAN, f64::NAN))),
+                true => Owned::new(m, n, layouts.2, poison()),
                 false => Owned::random(m, n, layouts.2, rng),
             };
             let (alpha, mut c) = (T::from_c64(Complex64::new(-1.0, 0.5)), before.clone());

@@ -39,7 +39,7 @@ impl<T: Element> Owned<T> {
         let (down, right) = (reach(m, strides.0), reach(n, strides.1));
         let offset = -(down.min(0) + right.min(0));
         let len = offset + down.max(0) + right.max(0) + 1;
-        let nan = T::from_c64(Complex64::new(f64::NAN, f64::NAN));
+        let nan = poison();
         let mut new = Self { data: vec![nan; len as usize], offset: offset as usize, rows, cols, strides };
         new.fill(|_, _| fill);
         new
