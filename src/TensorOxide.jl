@@ -29,4 +29,10 @@ function __init__()
     return nothing
 end
 
+# The first contraction of a session should not wait for the compiler longer than it must.
+for T in (Float64, ComplexF64)
+    precompile(einsum, (String, Matrix{T}, Matrix{T}))
+    precompile(svd_trunc, (Matrix{T},))
+end
+
 end

@@ -82,7 +82,11 @@ end
 
 function remember!(key, plan::ContractionPlan{T}, conj) where {T}
     plan.info.peak_bytes <= LARGEST_CACHED || return nothing
-    shapes = Int[n for size in plan.sizes for n in (length(size), size...)]
+    shapes = Int[]
+    for size in plan.sizes
+        push!(shapes, length(size))
+        append!(shapes, size)
+    end
     entry = Remembered(plan.expression, T, shapes, conj === nothing ? Bool[] : Bool[conj...], plan, 0)
     lock(CACHE.lock)
     try

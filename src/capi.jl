@@ -89,7 +89,12 @@ end
 const ENGINE = Ref{Engine}()
 
 "Look up every function of the loaded library `handle`."
-attach(handle::Ptr{Cvoid}) = (ENGINE[] = Engine((Libdl.dlsym(handle, name) for name in fieldnames(Engine))...); nothing)
+function attach(handle::Ptr{Cvoid})
+    addresses = convert(Ptr{Ptr{Cvoid}}, pointer_from_objref(ENGINE))
+    for k in 1:fieldcount(Engine)
+        unsafe_store!(addresses, Libdl.dlsym(handle, fieldname(Engine, k)), k)
+    end
+end
 
 engine_version() = unsafe_string(ccall(ENGINE[].tox_version, Cstring, ()))
 
@@ -119,19 +124,19 @@ plan_describe(handle, buffer, len) =
 
 # `t` points to the DLTensors of the input and the outputs, in the order of the C signature.
 tensor(t::Ptr{DLTensor}, k) = t + (k - 1) * sizeof(DLTensor)
-svd_compact(t, conj) =
+engine_svd_compact(t, conj) =
     check(ccall(ENGINE[].tox_svd_compact, Int32,
                 (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}),
                 t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4)))
-svd_trunc(t, conj, truncation, rank, ϵ) =
+engine_svd_trunc(t, conj, truncation, rank, ϵ) =
     check(ccall(ENGINE[].tox_svd_trunc, Int32,
                 (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64},
                  Ptr{Cdouble}),
                 t, conj, truncation, tensor(t, 2), tensor(t, 3), tensor(t, 4), rank, ϵ))
-qr_compact(t, conj) =
+engine_qr_compact(t, conj) =
     check(ccall(ENGINE[].tox_qr_compact, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
                 t, conj, tensor(t, 2), tensor(t, 3)))
-eigh_full(t, conj) =
+engine_eigh_full(t, conj) =
     check(ccall(ENGINE[].tox_eigh_full, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
                 t, conj, tensor(t, 2), tensor(t, 3)))
 

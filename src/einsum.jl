@@ -10,8 +10,8 @@ the output fills a diagonal and zeros beside it; `...` stands for any further in
 `"ab,(bc,cd)->ad"`. Returns a new `Array`, or a number if no label is left.
 
 Operands of different element types are converted to the type that Julia promotes them to, integers and `Bool`s (where
-they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex conjugated;
-`A'` does this to a matrix without a copy.
+they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex
+conjugated; `A'` does this to a matrix without a copy.
 
 The plan of a call is kept and used again by calls with the same expression, shapes, element type and `conj`.
 
@@ -25,7 +25,7 @@ julia> using TensorOxide
 julia> A = [1.0 2.0; 3.0 4.0];
 
 julia> einsum("ij,jk->ik", A, A)
-2×2 Array{Float64,2}:
+2×2 Matrix{Float64}:
   7.0  10.0
  15.0  22.0
 
@@ -53,7 +53,7 @@ Operands are converted to the element type of `C` where Julia promotes them to i
 known, a call allocates nothing on Julia's heap when no operand has to be converted.
 
 Throws what [`einsum`](@ref) throws; and a `DimensionMismatch` for a `C` of another size than the result; an
-`ArgumentError` for one that shares memory with an operand or with itself, or that cannot hold the result's element type.
+`ArgumentError` for one that shares memory with an operand or with itself, or that cannot hold the result's elements.
 After an error `C` is as it was.
 
 ```jldoctest
@@ -62,7 +62,7 @@ julia> using TensorOxide
 julia> C = ones(2);
 
 julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
-2-element Array{Float64,1}:
+2-element Vector{Float64}:
   7.0
  15.0
 ```

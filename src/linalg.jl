@@ -5,7 +5,7 @@
 
 Singular value decomposition `A = U·Diagonal(S)·Vᴴ` of an `m×n` matrix with `k = min(m, n)`: `U` is `m×k` and `Vᴴ` is
 `k×n` with orthonormal columns and rows, `S` holds `k` real numbers ≥ 0 in descending order. In each column of `U` the
-entry of largest magnitude (the first of equals) is real and positive.
+entry of largest magnitude (the first of those that are equal up to rounding) is real and positive.
 
 `A` is any strided matrix; integers are converted to floating point. Throws an `ArgumentError` if an entry is `NaN` or
 infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
@@ -16,7 +16,7 @@ julia> using TensorOxide
 julia> U, S, Vᴴ = TensorOxide.svd_compact([0.0 2.0; 3.0 0.0]);
 
 julia> S
-2-element Array{Float64,1}:
+2-element Vector{Float64}:
  3.0
  2.0
 ```
@@ -25,7 +25,7 @@ function svd_compact(A::AbstractMatrix)
     T = matrix_type(A)
     m, n = size(A)
     U, S, Vᴴ = svd_room(T, m, n, min(m, n))
-    decompose(svd_compact, A, U, S, Vᴴ)
+    decompose(engine_svd_compact, A, U, S, Vᴴ)
     return U, S, Vᴴ
 end
 
@@ -33,15 +33,16 @@ end
     U, S, Vᴴ, ϵ = svd_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
                             keep_multiplets = false)
 
-Singular value decomposition as by [`svd_compact`](@ref), cut to the `r` largest singular values: `U` is `m×r`, `S` has
-`r` entries, `Vᴴ` is `r×n`. `ϵ` is the 2-norm of what was cut, so that `norm(A - U·Diagonal(S)·Vᴴ) ≈ ϵ`.
+Singular value decomposition as by [`svd_compact`](@ref), cut to the `r` largest singular values: `U` is `m×r`, `S`
+has `r` entries, `Vᴴ` is `r×n`. `ϵ` is the 2-norm of what was cut, so that `norm(A - U·Diagonal(S)·Vᴴ) ≈ ϵ`.
 
-Each rule says how many values may stay, the strictest one decides, and then `minrank` is kept in any case:
+Each rule says how many values may stay, the strictest one decides, and then `minrank` are kept in any case:
 - `maxrank`: at most so many;
-- `atol`: those greater than `atol`;
-- `rtol`: those greater than `rtol` times the 2-norm of all of them;
-- `discarded_weight`: as few as leave a sum of squares of what is cut ≤ `discarded_weight` times the sum of all squares;
-- `keep_multiplets = true`: a cut that would part equal singular values moves so as to part none.
+- `atol`: those not below `atol`;
+- `rtol`: those not below `rtol` times the 2-norm of all of them;
+- `discarded_weight`: what is cut may have a sum of squares of at most this part of the sum of all squares;
+- `keep_multiplets = true`: a group of equal values that a cut would part is cut off as a whole, or kept as a whole
+  where fewer than `minrank` would stay.
 
 Throws what [`svd_compact`](@ref) throws, and an `ArgumentError` for a negative or `NaN` bound.
 
@@ -66,7 +67,7 @@ function svd_trunc(A::AbstractMatrix; maxrank::Integer = typemax(Int), minrank::
     rules = Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets)
     rank = Ref{Int64}(0)
     ϵ = Ref{Float64}(0)
-    decompose((tensors, conj) -> svd_trunc(tensors, conj, rules, rank, ϵ), A, U, S, Vᴴ)
+    decompose((tensors, conj) -> engine_svd_trunc(tensors, conj, rules, rank, ϵ), A, U, S, Vᴴ)
     r = rank[]
     r == most && return U, S, Vᴴ, real(T)(ϵ[])
     return U[:, 1:r], S[1:r], Vᴴ[1:r, :], real(T)(ϵ[])
@@ -89,7 +90,7 @@ julia> using TensorOxide
 julia> Q, R = TensorOxide.qr_compact([0.0 -1.0; 2.0 4.0]);
 
 julia> R
-2×2 Array{Float64,2}:
+2×2 Matrix{Float64}:
  2.0  4.0
  0.0  1.0
 ```
@@ -99,21 +100,22 @@ function qr_compact(A::AbstractMatrix)
     m, n = size(A)
     k = min(m, n)
     Q, R = Matrix{T}(undef, m, k), Matrix{T}(undef, k, n)
-    decompose(qr_compact, A, Q, R)
+    decompose(engine_qr_compact, A, Q, R)
     return Q, R
 end
 
 """
     w, V = eigh_full(A)
 
-Eigendecomposition `A = V·Diagonal(w)·V'` of a Hermitian (real: symmetric) matrix: `w` holds the eigenvalues in ascending
-order, the columns of `V` are orthonormal eigenvectors, in each of which the entry of largest magnitude (the first of
-equals) is real and positive.
+Eigendecomposition `A = V·Diagonal(w)·V'` of a Hermitian (real: symmetric) matrix: `w` holds the eigenvalues in
+ascending order, the columns of `V` are orthonormal eigenvectors, in each of which the entry of largest magnitude (the
+first of equals) is real and positive.
 
 `A` is any strided matrix that is Hermitian up to rounding, `maximum(abs, A - A') ≤ eps^(3/4)·maximum(abs, A)`, or the
 `Hermitian` or real `Symmetric` wrapper of any strided matrix, of which only the named triangle counts. Of a plain
-matrix the lower triangle is used. Throws an `ArgumentError` if `A` is not Hermitian or if an entry is `NaN` or infinite, a
-`DimensionMismatch` if it is not square, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
+matrix the lower triangle is used. Throws an `ArgumentError` if `A` is not Hermitian or if an entry is `NaN` or
+infinite, a `DimensionMismatch` if it is not square, a `LinearAlgebra.LAPACKException` if the iteration does not
+converge.
 
 ```jldoctest
 julia> using TensorOxide
@@ -121,7 +123,7 @@ julia> using TensorOxide
 julia> w, V = TensorOxide.eigh_full([0.0 1.0; 1.0 0.0]);
 
 julia> w
-2-element Array{Float64,1}:
+2-element Vector{Float64}:
  -1.0
   1.0
 ```
@@ -139,7 +141,7 @@ eigh_full(A::HermitianMatrix) = eigh_lower(matrix_type(A), A.uplo == 'L' ? paren
 function eigh_lower(::Type{T}, A) where {T}
     n = size(A, 1)
     w, V = Vector{real(T)}(undef, n), Matrix{T}(undef, n, n)
-    decompose(eigh_full, A, w, V)
+    decompose(engine_eigh_full, A, w, V)
     return w, V
 end
 

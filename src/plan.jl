@@ -69,7 +69,8 @@ function plan_for(::Type{T}, expression::String, sizes::Vector{Vector{Int}}, con
     memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
     '\0' in expression && throw(ArgumentError("the expression $(repr(expression)) contains a NUL character"))
     ranks = Int32[length(size) for size in sizes]
-    extents = Int64[n for size in sizes for n in size]
+    extents = Int64[]
+    foreach(size -> append!(extents, size), sizes)
     handle = Ref(C_NULL)
     info = Ref(PlanInfo())
     GC.@preserve expression ranks extents flags begin
@@ -80,14 +81,14 @@ function plan_for(::Type{T}, expression::String, sizes::Vector{Vector{Int}}, con
     plan_info(handle[], info)
     output = Vector{Int64}(undef, info[].output_rank)
     plan_output_shape(handle[], output)
-    return ContractionPlan{T,length(output),length(sizes)}(handle[], expression, sizes, (Int.(output)...,), info[])
+    return ContractionPlan{T,length(output),length(sizes)}(handle[], expression, sizes, (output...,), info[])
 end
 
 @inline (plan::ContractionPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::Number = false) where {T,N,M,K} =
-    plan(args, α, β, Val(K - M))
+    call(plan, args, α, β, Val(K - M))
 
 # As many arguments as operands: the output is ours to make.
-@inline function (plan::ContractionPlan{T,N,M})(As::Tuple, α, β, ::Val{0}) where {T,N,M}
+@inline function call(plan::ContractionPlan{T,N,M}, As, α, β, ::Val{0}) where {T,N,M}
     iszero(β) || throw(ArgumentError("β = $β asks for an output to add to, but there are only the $M operands"))
     return evaluate(plan, prepare(T, As), scalar(T, α, "α"))
 end
@@ -99,14 +100,14 @@ function evaluate(plan::ContractionPlan{T,N}, As, α = ComplexF64(1)) where {T,N
     return N == 0 ? C[] : C
 end
 
-@inline function (plan::ContractionPlan{T,N,M})(args::Tuple, α, β, ::Val{1}) where {T,N,M}
+@inline function call(plan::ContractionPlan{T}, args, α, β, ::Val{1}) where {T}
     C = first(args)
     check_output(T, C)
     execute!(plan, C, prepare(T, tail(args)), scalar(T, α, "α"), scalar(T, β, "β"))
     return C
 end
 
-@noinline (plan::ContractionPlan{T,N,M})(args::Tuple, α, β, ::Val) where {T,N,M} = throw(ArgumentError(
+@noinline call(plan::ContractionPlan{T,N,M}, args, α, β, ::Val) where {T,N,M} = throw(ArgumentError(
     "the plan for $(repr(plan.expression)) takes $M operands, and an output before them if it is to be written in " *
     "place; it was called with $(length(args)) arrays"))
 

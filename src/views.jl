@@ -1,5 +1,5 @@
-# Julia's strided arrays as the engine's tensors: where the first element lies, the strides, and whether the elements are
-# to be read conjugated. Nothing is copied and, for the usual ranks, nothing is allocated.
+# Julia's strided arrays as the engine's tensors: where the first element lies, the strides, and whether the elements
+# are to be read conjugated. Nothing is copied and, for the usual ranks, nothing is allocated.
 
 using Base: tail, ReshapedArray, ReinterpretArray
 

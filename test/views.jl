@@ -54,8 +54,9 @@ end
     A = randn(4, 6, 5)
     V = view(A, 1:2:4, :, :)                        # strides 2, 4, 24: the first two merge
     P = PermutedDimsArray(A, (3, 1, 2))             # strides 24, 1, 4: the last two merge
-    for (B, shape) in [(V, (12, 5)), (V, (2, 3, 2, 5)), (V, (1, 2, 1, 6, 5, 1)), (V, (60,)), (P, (5, 24)), (P, (5, 2, 12)),
-                       (P, (1, 5, 8, 3)), (view(A, :, :, 3:3), (24,)), (view(A, 2, 2, 2), (1, 1)), (view(A, 1:0, :, :), (0, 3))]
+    for (B, shape) in [(V, (12, 5)), (V, (2, 3, 2, 5)), (V, (1, 2, 1, 6, 5, 1)), (V, (60,)), (P, (5, 24)),
+                       (P, (5, 2, 12)), (P, (1, 5, 8, 3)), (view(A, :, :, 3:3), (24,)), (view(A, 2, 2, 2), (1, 1)),
+                       (view(A, 1:0, :, :), (0, 3))]
         R = reshape(B, shape)
         @test same(R)
     end

@@ -3,13 +3,17 @@
 
 "The label lists of an expression, `...` filled in: one `Vector{Char}` per operand, and the output's."
 function labels(expression, ranks)
-    left, right = split(filter(c -> !isspace(c) && !(c in "()"), expression), "->")
-    terms = split(left, ',')
+    sides = split(filter(c -> !isspace(c) && !(c in "()"), expression), "->")
+    terms = split(sides[1], ',')
     # Private-use characters stand for the indices behind an ellipsis; the last one is the last in every term.
     fill_in(term, n) = replace(term, "..." => join('\ue000' + k for k in n:-1:1))
     hidden = [occursin("...", term) ? rank - length(term) + 3 : 0 for (term, rank) in zip(terms, ranks)]
     inputs = [collect(fill_in(term, n)) for (term, n) in zip(terms, hidden)]
-    return inputs, collect(fill_in(right, maximum(hidden)))
+    length(sides) == 2 && return inputs, collect(fill_in(sides[2], maximum(hidden)))
+    # Without an arrow: what the ellipsis stands for, then the labels that occur once.
+    occurrences = reduce(vcat, inputs; init = Char[])
+    once = filter(label -> label <= '\ue000' && count(isequal(label), occurrences) == 1, unique(occurrences))
+    return inputs, [collect(fill_in("...", maximum(hidden))); sort!(once)]
 end
 
 # Everything below works on flat vectors of ComplexF64, whatever the arrays are, so that it is compiled once.
@@ -31,7 +35,7 @@ function reference(expression, As; conj = fill(false, length(As)))
     inputs, output = labels(expression, Int[ndims(A) for A in As])
     sizes = Dict{Char,Int}()
     for (term, A) in zip(inputs, As), (label, n) in zip(term, size(A))
-        sizes[label] = n
+        sizes[label] = get(sizes, label, 1) == 1 ? n : sizes[label]
     end
     # Output labels first, so that each entry's terms are summed together.
     order = [unique(output); setdiff(sort!(collect(keys(sizes))), output)]
@@ -44,12 +48,13 @@ function reference(expression, As; conj = fill(false, length(As)))
     return value, magnitude, shape, prod(extents[length(unique(output))+1:end])
 end
 
-"How far each label moves in an array of this size; a label that occurs twice moves along the diagonal."
+# How far each label moves in an array of this size. One that occurs twice moves along the diagonal; one of extent 1,
+# which an ellipsis broadcasts, does not move.
 function strides_by_label(term, size, order)
     moves = zeros(Int, length(order))
     step = 1
     for (label, n) in zip(term, size)
-        moves[findfirst(isequal(label), order)] += step
+        n == 1 || (moves[findfirst(isequal(label), order)] += step)
         step *= n
     end
     return moves

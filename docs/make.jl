@@ -1,0 +1,19 @@
+# Builds the documentation site: `julia --project=docs docs/make.jl`, after `] dev .` in that project.
+using Documenter, TensorOxide
+
+DocMeta.setdocmeta!(TensorOxide, :DocTestSetup, :(using TensorOxide); recursive = true)
+
+makedocs(
+    sitename = "TensorOxide.jl",
+    modules = [TensorOxide],
+    format = Documenter.HTML(prettyurls = get(ENV, "CI", "") == "true"),
+    pages = [
+        "Home" => "index.md",
+        "Reference" => "reference.md",
+        "The written standard" => ["standard/einsum.md", "standard/linalg.md"],
+    ],
+    # test/doctests.jl runs the examples, on every version of Julia.
+    doctest = false,
+)
+
+deploydocs(repo = "github.com/TensorOxide/TensorOxide.jl.git")
