@@ -31,8 +31,9 @@ end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
 for T in (Float64, ComplexF64)
-    precompile(einsum, (String, Matrix{T}, Matrix{T}))
+    precompile(plan_for, (Type{T}, String, Vector{Vector{Int}}, Nothing, Int))
     precompile(svd_trunc, (Matrix{T},))
+    CACHES_NATIVE_CODE && precompile(einsum, (String, Matrix{T}, Matrix{T}))
 end
 
 end

@@ -23,10 +23,13 @@ const CACHED_BYTES = UInt64(2)^27
 # Planning costs nothing beside arithmetic that needs this much workspace.
 const LARGEST_CACHED = CACHED_BYTES ÷ 8
 
-function cached_plan(::Type{T}, expression::String, As, conj) where {T}
+@inline function cached_plan(::Type{T}, expression::String, As, conj) where {T}
     key = fingerprint(hash(expression, hash(conj, objectid(T))), As)
     plan = recall(key, T, expression, As, conj)
-    plan === nothing || return plan
+    return plan === nothing ? new_plan(key, T, expression, As, conj) : plan
+end
+
+@noinline function new_plan(key, ::Type{T}, expression, As, conj) where {T}
     made = plan_for(T, expression, Vector{Int}[Int[size(A)...] for A in As], conj, 0)
     remember!(key, made, conj)
     return made

@@ -49,3 +49,7 @@ end
 "The platform's name in file names, as in `x86_64-linux-gnu`."
 platform_name(Pkg, platform) =
     VERSION >= v"1.6" ? Base.BinaryPlatforms.triplet(platform) : Pkg.BinaryPlatforms.triplet(platform)
+
+# Before Julia 1.9 precompiling keeps inferred code only, and calls of that box the tuples of arrays that they pass: good
+# for what runs once, not for what must not allocate.
+const CACHES_NATIVE_CODE = VERSION >= v"1.9"
