@@ -3,9 +3,10 @@
 
 mod common;
 
-use common::{eps, op, pairs, Owned, Rng, LAYOUTS};
+use common::{config, eps, op, pairs, Owned, Rng, LAYOUTS};
 use proptest::prelude::*;
 use tensoroxide_dense::{eigh, qr, svd, Eigh, Element, Error, MatRef, Matrix, Qr, Svd};
+use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Real, Scalar};
 
 /// Kinds of matrices that factorizations trip over.
@@ -138,7 +139,7 @@ fn check_all<T: Element>(m: usize, n: usize, kind: usize, layout: usize, conj: b
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(config(400, "proptest-regressions/factor.txt"))]
     #[test]
     fn small_matrices(
         m in 0usize..14,

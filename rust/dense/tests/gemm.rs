@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{eps, op, pairs, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
+use common::{config, eps, op, pairs, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
 use proptest::prelude::*;
 use tensoroxide_dense::{gemm, Element, Error, MatMut, MatRef};
+use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Threads};
 
 /// One product of random matrices, compared element by element.
@@ -56,7 +57,7 @@ fn factor() -> impl Strategy<Value = Complex64> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(config(600, "proptest-regressions/gemm.txt"))]
     #[test]
     fn any_layout(
         shape in (0usize..20, 0usize..20, 0usize..20),

@@ -14,6 +14,7 @@ use common::{eps, op, pairs, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
 use tensoroxide_dense::{
     eigh, gemm, is_lent, lend_blas, lend_lapack, provider, qr, set_provider, svd, Element, Error, MatRef, Provider,
 };
+use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{with_scalar, Complex32, Complex64, DType, Scalar, Threads};
 
 /// Calls of each routine.

@@ -2,7 +2,10 @@
 #![allow(dead_code, unreachable_pub)] // each test binary uses a part
 #![allow(unsafe_code)] // negative strides begin in the middle of the memory
 
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::FileFailurePersistence;
 use tensoroxide_dense::{Element, MatMut, MatRef};
+use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{Complex64, Real};
 
 /// A matrix that owns its memory: column-major, row-major, with gaps, back to front, or one element for all.
@@ -127,5 +130,14 @@ pub fn op<T: Element>(x: T, conj: bool) -> Complex64 {
         x.to_c64().conj()
     } else {
         x.to_c64()
+    }
+}
+
+/// So many cases, and what once failed kept in a file of the crate.
+pub fn config(cases: u32, file: &'static str) -> ProptestConfig {
+    ProptestConfig {
+        cases,
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),
+        ..ProptestConfig::default()
     }
 }
