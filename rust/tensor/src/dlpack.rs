@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::c_void;
 
 use crate::layout::{reach, row_major_strides};
-use crate::{DType, Error, Scalar, View, ViewMut};
+use crate::{DType, Error, Region, Scalar, View, ViewMut};
 
 /// The kind and number of a device.
 #[repr(C)]
@@ -142,6 +142,12 @@ impl<'a> Borrowed<'a> {
     /// Extents.
     pub fn shape(&self) -> &'a [usize] {
         self.shape
+    }
+
+    /// The memory that the tensor covers.
+    pub fn region(&self) -> Region<'_> {
+        let (address, element) = (self.start as usize, self.dtype.size());
+        Region { address, shape: self.shape, strides: &self.strides, element }
     }
 
     /// The tensor, to be read; `None` if its elements are of another type.

@@ -1,0 +1,179 @@
+//! Decompositions.
+
+use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Truncation};
+use tensoroxide_tensor::dlpack::{Borrowed, DLTensor};
+use tensoroxide_tensor::with_scalar;
+
+use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
+use crate::tensors::{apart, borrow, view, view_mut};
+
+/// Which singular values are cut off: the strictest limit decides, and `minrank` has the last word.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct tox_truncation {
+    /// At most this many stay; negative for no limit.
+    pub maxrank: i64,
+    /// At least this many stay.
+    pub minrank: i64,
+    /// Values below this are cut off.
+    pub atol: f64,
+    /// Values below this times the 2-norm of all are cut off.
+    pub rtol: f64,
+    /// The squares of what is cut off sum up to at most this part of the sum of all squares.
+    pub discarded_weight: f64,
+    /// Not 0: never cut inside of a group of equal values.
+    pub keep_multiplets: i32,
+}
+
+fn truncation(t: &tox_truncation) -> Result<Truncation, Failure> {
+    let minrank = usize::try_from(t.minrank)
+        .map_err(|_| Failure::new(TOX_INVALID_ARGUMENT, format!("minrank is negative: {}", t.minrank)))?;
+    Ok(Truncation {
+        maxrank: usize::try_from(t.maxrank).ok(),
+        minrank,
+        atol: t.atol,
+        rtol: t.rtol,
+        discarded_weight: t.discarded_weight,
+        keep_multiplets: t.keep_multiplets != 0,
+    })
+}
+
+/// The tensors of a decomposition: the input, then the outputs by name.
+struct Tensors<'a, const N: usize> {
+    a: Borrowed<'a>,
+    outputs: [Borrowed<'a>; N],
+}
+
+/// # Safety
+/// As [`borrow`], for every tensor.
+unsafe fn tensors<'a, const N: usize>(
+    a: *const DLTensor,
+    outputs: [(&str, *const DLTensor); N],
+) -> Result<Tensors<'a, N>, Failure> {
+    // SAFETY: the caller's promise.
+    let a = unsafe { borrow(a, "a") }?;
+    let mut borrowed = Vec::with_capacity(N);
+    for (name, tensor) in outputs {
+        // SAFETY: the caller's promise.
+        borrowed.push(unsafe { borrow(tensor, name) }?);
+    }
+    for (i, output) in borrowed.iter().enumerate() {
+        let before = outputs.iter().zip(&borrowed).take(i).map(|((name, _), other)| (*name, other.region()));
+        let others: Vec<_> = before.chain([("a", a.region())]).collect();
+        apart((outputs[i].0, output.region()), &others)?;
+    }
+    match <[Borrowed<'a>; N]>::try_from(borrowed) {
+        Ok(outputs) => Ok(Tensors { a, outputs }),
+        Err(_) => Err(Failure::new(TOX_INVALID_ARGUMENT, "the number of outputs is wrong")),
+    }
+}
+
+/// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
+/// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
+///
+/// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
+/// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were.
+///
+/// # Safety
+/// The pointers lead to tensors, and nothing else uses the outputs during the call.
+#[no_mangle]
+pub unsafe extern "C" fn tox_svd_compact(
+    a: *const DLTensor,
+    conj_a: i32,
+    u: *const DLTensor,
+    s: *const DLTensor,
+    vh: *const DLTensor,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let Tensors { a, outputs: [u, s, vh] } = unsafe { tensors(a, [("u", u), ("s", s), ("vh", vh)]) }?;
+        with_scalar!(a.dtype(), T => {
+            // SAFETY: the caller's promise; no output shares memory with another tensor.
+            let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
+            Ok(svd_compact(a, conj_a != 0, u, s, vh)?)
+        })
+    })
+}
+
+/// As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
+/// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
+/// that were cut off. `limits` may be NULL: nothing is then cut off.
+///
+/// # Safety
+/// As `tox_svd_compact`; `rank` and `error` can be written.
+#[no_mangle]
+#[allow(clippy::too_many_arguments)]
+pub unsafe extern "C" fn tox_svd_trunc(
+    a: *const DLTensor,
+    conj_a: i32,
+    limits: *const tox_truncation,
+    u: *const DLTensor,
+    s: *const DLTensor,
+    vh: *const DLTensor,
+    rank: *mut i64,
+    error: *mut f64,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (limits, rank, error) = unsafe { (limits.as_ref(), rank.as_mut(), error.as_mut()) };
+        let limits = limits.map_or(Ok(Truncation::default()), truncation)?;
+        let rank = rank.ok_or_else(|| Failure::null("rank"))?;
+        let error = error.ok_or_else(|| Failure::null("error"))?;
+        // SAFETY: the caller's promise.
+        let Tensors { a, outputs: [u, s, vh] } = unsafe { tensors(a, [("u", u), ("s", s), ("vh", vh)]) }?;
+        let kept = with_scalar!(a.dtype(), T => {
+            // SAFETY: the caller's promise; no output shares memory with another tensor.
+            let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
+            svd_trunc(a, conj_a != 0, &limits, u, s, vh)?
+        });
+        (*rank, *error) = (kept.rank as i64, kept.error);
+        Ok(())
+    })
+}
+
+/// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
+/// m×k; `r` k×n. Fails as `tox_svd_compact`.
+///
+/// # Safety
+/// As `tox_svd_compact`.
+#[no_mangle]
+pub unsafe extern "C" fn tox_qr_compact(
+    a: *const DLTensor,
+    conj_a: i32,
+    q: *const DLTensor,
+    r: *const DLTensor,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let Tensors { a, outputs: [q, r] } = unsafe { tensors(a, [("q", q), ("r", r)]) }?;
+        with_scalar!(a.dtype(), T => {
+            // SAFETY: the caller's promise; no output shares memory with another tensor.
+            let (a, q, r) = unsafe { (view::<T>(&a, "a")?, view_mut(&q, "q")?, view_mut(&r, "r")?) };
+            Ok(qr_compact(a, conj_a != 0, q, r)?)
+        })
+    })
+}
+
+/// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
+/// if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
+/// `tox_svd_compact`.
+///
+/// # Safety
+/// As `tox_svd_compact`.
+#[no_mangle]
+pub unsafe extern "C" fn tox_eigh_full(
+    a: *const DLTensor,
+    conj_a: i32,
+    w: *const DLTensor,
+    v: *const DLTensor,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let Tensors { a, outputs: [w, v] } = unsafe { tensors(a, [("w", w), ("v", v)]) }?;
+        with_scalar!(a.dtype(), T => {
+            // SAFETY: the caller's promise; no output shares memory with another tensor.
+            let (a, w, v) = unsafe { (view::<T>(&a, "a")?, view_mut(&w, "w")?, view_mut(&v, "v")?) };
+            Ok(eigh_full(a, conj_a != 0, w, v)?)
+        })
+    })
+}

@@ -1,0 +1,327 @@
+//! Planned Einstein summations.
+
+use std::ffi::c_char;
+
+use smallvec::SmallVec;
+use tensoroxide_dense::Element;
+use tensoroxide_einsum::{Einsum, Options, Plan};
+use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
+use tensoroxide_tensor::{Complex32, Complex64, DType, Error, View};
+
+use crate::host::{string, threads};
+use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
+use crate::tensors::{borrow, view, view_mut};
+
+/// Operands of a run that are kept on the stack.
+const FEW: usize = 16;
+
+/// What to plan.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct tox_plan_request {
+    /// The Einstein summation, for instance `"ij,jk->ik"`: UTF-8, NUL-terminated.
+    pub expression: *const c_char,
+    /// Number of operands.
+    pub operands: usize,
+    /// The number of axes of each operand.
+    pub ranks: *const i32,
+    /// The extents of all operands, one operand after another.
+    pub extents: *const i64,
+    /// 1 for each operand that is to be conjugated, else 0; NULL for none.
+    pub conj: *const u8,
+    /// Element type of the operands and the output.
+    pub dtype: DLDataType,
+    /// Most bytes of workspace for dense column-major operands; 0 for no limit.
+    pub memory_limit: u64,
+}
+
+/// What a plan comes to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct tox_plan_info_t {
+    /// Number of operands.
+    pub operands: u64,
+    /// Number of axes of the output.
+    pub output_rank: u64,
+    /// Number of steps.
+    pub steps: u64,
+    /// How often the steps run.
+    pub slices: u64,
+    /// Bytes of workspace.
+    pub peak_bytes: u64,
+    /// Floating-point operations.
+    pub flops: f64,
+    /// Element type.
+    pub dtype: DLDataType,
+}
+
+/// A plan with the memory to run it. Any number of threads may run it at once.
+pub struct tox_plan {
+    einsum: AnyEinsum,
+    conj: Box<[bool]>,
+}
+
+enum AnyEinsum {
+    F32(Einsum<f32>),
+    F64(Einsum<f64>),
+    C32(Einsum<Complex32>),
+    C64(Einsum<Complex64>),
+}
+
+impl tox_plan {
+    fn plan(&self) -> &Plan {
+        match &self.einsum {
+            AnyEinsum::F32(einsum) => einsum.plan(),
+            AnyEinsum::F64(einsum) => einsum.plan(),
+            AnyEinsum::C32(einsum) => einsum.plan(),
+            AnyEinsum::C64(einsum) => einsum.plan(),
+        }
+    }
+}
+
+/// # Safety
+/// `items` leads to `count` items that live for as long as `'a`; it may be NULL if there are none.
+unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
+    match (count, items.is_null()) {
+        (0, _) => Ok(&[]),
+        (_, true) => Err(Failure::null(name)),
+        // SAFETY: the caller's promise; not NULL.
+        (_, false) => Ok(unsafe { std::slice::from_raw_parts(items, count) }),
+    }
+}
+
+/// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
+///
+/// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
+/// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+///
+/// # Safety
+/// The pointers in the request lead to what they are described as; `plan` can be written.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_create(request: *const tox_plan_request, plan: *mut *mut tox_plan) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (request, plan) = unsafe { (request.as_ref(), plan.as_mut()) };
+        let request = request.ok_or_else(|| Failure::null("request"))?;
+        let plan = plan.ok_or_else(|| Failure::null("plan"))?;
+        // SAFETY: the caller's promise.
+        let made = unsafe { create(request) }?;
+        *plan = Box::into_raw(Box::new(made));
+        Ok(())
+    })
+}
+
+/// # Safety
+/// As `tox_plan_create`.
+unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
+    let dtype = DType::try_from(request.dtype)?;
+    // SAFETY: the caller's promise.
+    let (expression, ranks) =
+        unsafe { (string(request.expression, "expression")?, slice(request.ranks, request.operands, "ranks")?) };
+    let rank = |&rank: &i32| usize::try_from(rank);
+    let ranks = ranks.iter().map(rank).collect::<Result<Vec<usize>, _>>();
+    let ranks = ranks.map_err(|_| Failure::new(TOX_INVALID_ARGUMENT, "a rank is negative"))?;
+    // SAFETY: the caller's promise.
+    let extents = unsafe { slice(request.extents, ranks.iter().sum(), "extents") }?;
+    let mut sizes = Vec::with_capacity(extents.len());
+    for (axis, &extent) in extents.iter().enumerate() {
+        sizes.push(usize::try_from(extent).map_err(|_| Error::NegativeExtent { axis, extent })?);
+    }
+    let mut rest = sizes.as_slice();
+    let mut shapes = Vec::with_capacity(ranks.len());
+    for &rank in &ranks {
+        let (shape, others) = rest.split_at(rank);
+        shapes.push(shape);
+        rest = others;
+    }
+    let conj = match request.conj.is_null() {
+        true => vec![false; request.operands],
+        // SAFETY: the caller's promise.
+        false => unsafe { slice(request.conj, request.operands, "conj") }?.iter().map(|&flag| flag != 0).collect(),
+    };
+    let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
+    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit })?;
+    let einsum = match dtype {
+        DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
+        DType::F64 => AnyEinsum::F64(Einsum::new(plan)),
+        DType::C32 => AnyEinsum::C32(Einsum::new(plan)),
+        DType::C64 => AnyEinsum::C64(Einsum::new(plan)),
+    };
+    Ok(tox_plan { einsum, conj: conj.into() })
+}
+
+/// Releases a plan and its workspaces. NULL is allowed.
+///
+/// # Safety
+/// `plan` came from `tox_plan_create`, is not in use, and is not used again.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_destroy(plan: *mut tox_plan) {
+    if !plan.is_null() {
+        guard(|| {
+            // SAFETY: the caller's promise.
+            drop(unsafe { Box::from_raw(plan) });
+            Ok(())
+        });
+    }
+}
+
+/// output = alpha * (Einstein sum of the operands) + beta * output. `beta == 0` never reads the output.
+///
+/// `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
+/// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. After the first run
+/// with operands of the same strides nothing is allocated for up to 16 operands.
+///
+/// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
+/// which nothing was written; with `TOX_OUT_OF_MEMORY`.
+///
+/// # Safety
+/// The pointers lead to what they are described as, and nothing writes to the operands, or reads or writes the output,
+/// during the call.
+#[no_mangle]
+#[allow(clippy::too_many_arguments)]
+pub unsafe extern "C" fn tox_plan_run(
+    plan: *const tox_plan,
+    operands: *const DLTensor,
+    count: usize,
+    conj: *const u8,
+    output: *const DLTensor,
+    alpha_re: f64,
+    alpha_im: f64,
+    beta_re: f64,
+    beta_im: f64,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?;
+        // SAFETY: the caller's promise.
+        let operands = unsafe { slice(operands, count, "operands") }?;
+        let mut flags: SmallVec<[bool; FEW]> = SmallVec::from_slice(&plan.conj);
+        if !conj.is_null() {
+            // SAFETY: the caller's promise.
+            let conj = unsafe { slice(conj, count, "conj") }?;
+            flags.iter_mut().zip(conj).for_each(|(flag, &conj)| *flag ^= conj != 0);
+        }
+        // SAFETY: the caller's promise.
+        let output = unsafe { borrow(output, "output") }?;
+        let (alpha, beta) = (Complex64::new(alpha_re, alpha_im), Complex64::new(beta_re, beta_im));
+        // SAFETY: the caller's promise.
+        unsafe {
+            match &plan.einsum {
+                AnyEinsum::F32(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
+                AnyEinsum::F64(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
+                AnyEinsum::C32(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
+                AnyEinsum::C64(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
+            }
+        }
+    })
+}
+
+/// # Safety
+/// As `tox_plan_run`.
+unsafe fn run<T: Element>(
+    einsum: &Einsum<T>,
+    operands: &[DLTensor],
+    conj: &[bool],
+    output: &Borrowed<'_>,
+    alpha: Complex64,
+    beta: Complex64,
+) -> Result<(), Failure> {
+    let named = |i: usize, failure: Failure| failure.about(format_args!("operand {}", i + 1));
+    let mut borrowed: SmallVec<[Borrowed<'_>; FEW]> = SmallVec::with_capacity(operands.len());
+    for (i, operand) in operands.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        borrowed.push(unsafe { Borrowed::new(operand) }.map_err(|error| named(i, error.into()))?);
+    }
+    let mut views: SmallVec<[View<'_, T>; FEW]> = SmallVec::with_capacity(operands.len());
+    for (i, operand) in borrowed.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        views.push(unsafe { view(operand, "the tensor") }.map_err(|failure| named(i, failure))?);
+    }
+    // SAFETY: the caller's promise. That the output shares no memory with an operand is checked before it is written.
+    let output = unsafe { view_mut(output, "the output") }?;
+    Ok(einsum.run(T::from_c64(alpha), &views, conj, T::from_c64(beta), output, threads())?)
+}
+
+/// Writes what a plan comes to.
+///
+/// # Safety
+/// `plan` came from `tox_plan_create`; `info` can be written.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_info(plan: *const tox_plan, info: *mut tox_plan_info_t) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (plan, info) = unsafe { (plan.as_ref(), info.as_mut()) };
+        let plan = plan.ok_or_else(|| Failure::null("plan"))?.plan();
+        *info.ok_or_else(|| Failure::null("info"))? = tox_plan_info_t {
+            operands: plan.network().operands.len() as u64,
+            output_rank: plan.network().output.len() as u64,
+            steps: plan.steps() as u64,
+            slices: plan.slices() as u64,
+            peak_bytes: plan.peak_bytes() as u64,
+            flops: plan.flops(),
+            dtype: plan.dtype().into(),
+        };
+        Ok(())
+    })
+}
+
+/// Writes the extents of a plan's output, at most `capacity` of them.
+///
+/// # Safety
+/// `plan` came from `tox_plan_create`; `extents` leads to room for `capacity` numbers.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_output_shape(
+    plan: *const tox_plan,
+    extents: *mut i64,
+    capacity: usize,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.plan();
+        if extents.is_null() && capacity > 0 {
+            return Err(Failure::null("extents"));
+        }
+        for (i, extent) in plan.output_shape().into_iter().take(capacity).enumerate() {
+            // SAFETY: i < capacity.
+            unsafe { extents.add(i).write(extent as i64) };
+        }
+        Ok(())
+    })
+}
+
+/// Describes a plan in words: writes at most `capacity` bytes of UTF-8, the last of them NUL, and to `*length` the bytes
+/// that the whole text has without the NUL. `buffer` may be NULL if `capacity` is 0, and `length` may be NULL.
+///
+/// # Safety
+/// `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_describe(
+    plan: *const tox_plan,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (plan, length) = unsafe { (plan.as_ref(), length.as_mut()) };
+        let text = plan.ok_or_else(|| Failure::null("plan"))?.plan().to_string();
+        if buffer.is_null() && capacity > 0 {
+            return Err(Failure::null("buffer"));
+        }
+        if let Some(length) = length {
+            *length = text.len();
+        }
+        if capacity > 0 {
+            let mut end = text.len().min(capacity - 1);
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            // SAFETY: end < capacity.
+            unsafe {
+                std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, end);
+                buffer.add(end).write(0);
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,186 @@
+//! How a call went: status codes, the text of the last failure, and the wall that no panic passes.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{c_char, CString};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
+
+/// How a call went: `TOX_OK`, or what kind of failure it was.
+pub type tox_status = i32;
+
+/// Done.
+pub const TOX_OK: tox_status = 0;
+/// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent.
+pub const TOX_INVALID_ARGUMENT: tox_status = 1;
+/// Extents or ranks that do not fit together.
+pub const TOX_DIMENSION_MISMATCH: tox_status = 2;
+/// An element type that the engine does not compute with.
+pub const TOX_UNSUPPORTED_DTYPE: tox_status = 3;
+/// An output that overlaps itself, another output or an input.
+pub const TOX_ALIASING: tox_status = 4;
+/// NaN or infinity in the input of a decomposition.
+pub const TOX_NOT_FINITE: tox_status = 5;
+/// An iteration ended without a result.
+pub const TOX_NO_CONVERGENCE: tox_status = 6;
+/// A singular matrix where a regular one is needed.
+pub const TOX_SINGULAR: tox_status = 7;
+/// Memory could not be had, or not within the limit asked for.
+pub const TOX_OUT_OF_MEMORY: tox_status = 8;
+/// A NULL pointer where an address is needed.
+pub const TOX_NULL_POINTER: tox_status = 9;
+/// A size that does not fit the address space.
+pub const TOX_OVERFLOW: tox_status = 10;
+/// A bug of the engine: a panic, caught at the boundary.
+pub const TOX_PANIC: tox_status = 11;
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: tox_status,
+    pub(crate) text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(status: tox_status, text: impl Into<String>) -> Failure {
+        Failure { status, text: text.into() }
+    }
+
+    pub(crate) fn null(what: &str) -> Failure {
+        Failure::new(TOX_NULL_POINTER, format!("{what} is NULL"))
+    }
+
+    /// The same failure, with what it is about in front.
+    pub(crate) fn about(self, what: impl std::fmt::Display) -> Failure {
+        Failure { text: format!("{what}: {}", self.text), ..self }
+    }
+}
+
+impl From<tensoroxide_tensor::Error> for Failure {
+    fn from(error: tensoroxide_tensor::Error) -> Failure {
+        use tensoroxide_tensor::Error;
+        let status = match error {
+            Error::TooLarge { .. } => TOX_OVERFLOW,
+            Error::SelfOverlap { .. } => TOX_ALIASING,
+            Error::ShapeMismatch { .. } => TOX_DIMENSION_MISMATCH,
+            Error::OutOfMemory { .. } => TOX_OUT_OF_MEMORY,
+            Error::ElementType(_) => TOX_UNSUPPORTED_DTYPE,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+impl From<tensoroxide_dense::Error> for Failure {
+    fn from(error: tensoroxide_dense::Error) -> Failure {
+        use tensoroxide_dense::Error;
+        let status = match error {
+            Error::Shape { .. } | Error::Rank { .. } => TOX_DIMENSION_MISMATCH,
+            Error::Overlap => TOX_ALIASING,
+            Error::NotFinite => TOX_NOT_FINITE,
+            Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::OutOfMemory => TOX_OUT_OF_MEMORY,
+            Error::NullPointer => TOX_NULL_POINTER,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+impl From<tensoroxide_einsum::Error> for Failure {
+    fn from(error: tensoroxide_einsum::Error) -> Failure {
+        use tensoroxide_einsum::Error;
+        let status = match error {
+            Error::Tensor(error) => return error.into(),
+            Error::Rank { .. } | Error::Size { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
+            Error::Aliasing { .. } => TOX_ALIASING,
+            Error::MemoryLimit { .. } => TOX_OUT_OF_MEMORY,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+impl From<tensoroxide_linalg::Error> for Failure {
+    fn from(error: tensoroxide_linalg::Error) -> Failure {
+        use tensoroxide_linalg::Error;
+        let status = match error {
+            Error::Rank { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
+            Error::NotFinite => TOX_NOT_FINITE,
+            Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::OutOfMemory => TOX_OUT_OF_MEMORY,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
+thread_local! {
+    static LAST_ERROR: RefCell<CString> = RefCell::default();
+}
+
+fn remember(text: String) {
+    let text = CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default();
+    // Fails only while the thread is being torn down; there is then nobody to read the text.
+    _ = LAST_ERROR.try_with(|last| last.replace(text));
+}
+
+/// Runs the body of an ABI function: failures and panics become status codes with a text.
+pub(crate) fn guard(body: impl FnOnce() -> Result<(), Failure>) -> tox_status {
+    // The default hook would print. This library has a standard library of its own, and so a hook of its own.
+    static SILENCE: Once = Once::new();
+    SILENCE.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    // A workspace that a panic interrupted is dropped with the unwinding, and nothing else is shared.
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => TOX_OK,
+        Ok(Err(Failure { status, text })) => {
+            remember(text);
+            status
+        }
+        Err(panic) => {
+            remember(format!("a bug of the engine: {}", panic_text(&*panic)));
+            // A payload whose own destructor panics must not get past here either.
+            std::mem::forget(panic);
+            TOX_PANIC
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a text")
+}
+
+/// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
+/// this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
+#[no_mangle]
+pub extern "C" fn tox_last_error() -> *const c_char {
+    LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CStr;
+
+    fn last() -> String {
+        // SAFETY: the text lives until this thread's next failure.
+        unsafe { CStr::from_ptr(tox_last_error()) }.to_string_lossy().into_owned()
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status() {
+        assert_eq!(guard(|| panic!("site {} of {}", 3, 4)), TOX_PANIC);
+        assert_eq!(last(), "a bug of the engine: site 3 of 4");
+        assert_eq!(guard(|| std::panic::panic_any(7)), TOX_PANIC);
+        assert_eq!(last(), "a bug of the engine: a panic without a text");
+    }
+
+    #[test]
+    fn texts_belong_to_their_thread_and_stay_until_the_next_failure() {
+        assert_eq!(guard(|| Err(Failure::new(TOX_ALIASING, "one\0two"))), TOX_ALIASING);
+        assert_eq!(guard(|| Ok(())), TOX_OK);
+        assert_eq!(std::thread::spawn(last).join().unwrap(), "");
+        assert_eq!(last(), "one\u{fffd}two");
+    }
+}
