@@ -1,9 +1,9 @@
 //! The singular value decomposition by faer.
 
 use faer::diag::DiagMut;
-use faer::linalg::svd::{svd as faer_svd, svd_scratch, ComputeSvdVectors};
+use faer::linalg::svd::{svd as faer_svd, svd_scratch, ComputeSvdVectors, SvdParams};
 use faer::traits::ComplexField;
-use faer::Par;
+use faer::{Auto, Par};
 use tensoroxide_tensor::Scalar;
 
 use super::{faer_mut, faer_ref, scratch};
@@ -15,9 +15,11 @@ pub(crate) fn svd<T: ComplexField + Scalar>(a: MatRef<T>) -> Result<Svd<T>, Erro
     let (m, n, k) = (a.rows(), a.cols(), a.rows().min(a.cols()));
     let (mut u, mut v, mut s) = (Matrix::zeros(m, k)?, Matrix::zeros(n, k)?, zeros::<T>(k)?);
     let thin = ComputeSvdVectors::Thin;
-    scratch(svd_scratch::<T>(m, n, thin, thin, Par::Seq, Default::default()), |stack| {
+    // Never through faer's QR, which drops digits.
+    let params = SvdParams { qr_ratio_threshold: f64::INFINITY, ..<SvdParams as Auto<T>>::auto() };
+    scratch(svd_scratch::<T>(m, n, thin, thin, Par::Seq, params.into()), |stack| {
         let (u, v, s) = (faer_mut(u.as_mut()), faer_mut(v.as_mut()), DiagMut::from_slice_mut(&mut s));
-        faer_svd(faer_ref(a), s, Some(u), Some(v), Par::Seq, stack, Default::default())
+        faer_svd(faer_ref(a), s, Some(u), Some(v), Par::Seq, stack, params.into())
     })?
     .map_err(|_| Error::NoConvergence)?;
     let mut real = zeros(k)?;
