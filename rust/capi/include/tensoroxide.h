@@ -1,0 +1,436 @@
+// TensorOxide: the C ABI of the engine. Generated from the crate rust/capi; a test holds the two together.
+
+#ifndef TENSOROXIDE_H
+#define TENSOROXIDE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// DLPack's own structs (dlpack.h, version 1), for those who do not include that header.
+#ifndef DLPACK_DLPACK_H_
+typedef struct {
+  int32_t device_type;
+  int32_t device_id;
+} DLDevice;
+
+typedef struct {
+  uint8_t code;
+  uint8_t bits;
+  uint16_t lanes;
+} DLDataType;
+
+typedef struct {
+  void *data;
+  DLDevice device;
+  int32_t ndim;
+  DLDataType dtype;
+  int64_t *shape;
+  int64_t *strides;
+  uint64_t byte_offset;
+} DLTensor;
+#endif
+
+// Version of the binary interface; raised whenever a caller built against an older header would misbehave.
+#define TOX_ABI_VERSION 1
+
+// What was lent computes where it can; the engine itself does the rest.
+#define TOX_PROVIDER_LENT 0
+
+// The engine computes everything itself.
+#define TOX_PROVIDER_OWN 1
+
+// A plan with the memory to run it. Any number of threads may run it at once.
+typedef struct tox_plan tox_plan;
+
+// How a call went: `TOX_OK`, or what kind of failure it was.
+typedef int32_t tox_status;
+
+// Which singular values are cut off: the strictest limit decides, and `minrank` has the last word.
+typedef struct {
+  // At most this many stay; negative for no limit.
+  int64_t maxrank;
+  // At least this many stay.
+  int64_t minrank;
+  // Values below this are cut off.
+  double atol;
+  // Values below this times the 2-norm of all are cut off.
+  double rtol;
+  // The squares of what is cut off sum up to at most this part of the sum of all squares.
+  double discarded_weight;
+  // Not 0: never cut inside of a group of equal values.
+  int32_t keep_multiplets;
+} tox_truncation;
+
+// What to plan.
+typedef struct {
+  // The Einstein summation, for instance `"ij,jk->ik"`: UTF-8, NUL-terminated.
+  const char *expression;
+  // Number of operands.
+  size_t operands;
+  // The number of axes of each operand.
+  const int32_t *ranks;
+  // The extents of all operands, one operand after another.
+  const int64_t *extents;
+  // 1 for each operand that is to be conjugated, else 0; NULL for none.
+  const uint8_t *conj;
+  // Element type of the operands and the output.
+  DLDataType dtype;
+  // Most bytes of workspace for dense column-major operands; 0 for no limit.
+  uint64_t memory_limit;
+} tox_plan_request;
+
+// What a plan comes to.
+typedef struct {
+  // Number of operands.
+  uint64_t operands;
+  // Number of axes of the output.
+  uint64_t output_rank;
+  // Number of steps.
+  uint64_t steps;
+  // How often the steps run.
+  uint64_t slices;
+  // Bytes of workspace.
+  uint64_t peak_bytes;
+  // Floating-point operations.
+  double flops;
+  // Element type.
+  DLDataType dtype;
+} tox_plan_info_t;
+
+// Done.
+#define TOX_OK 0
+
+// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent.
+#define TOX_INVALID_ARGUMENT 1
+
+// Extents or ranks that do not fit together.
+#define TOX_DIMENSION_MISMATCH 2
+
+// An element type that the engine does not compute with.
+#define TOX_UNSUPPORTED_DTYPE 3
+
+// An output that overlaps itself, another output or an input.
+#define TOX_ALIASING 4
+
+// NaN or infinity in the input of a decomposition.
+#define TOX_NOT_FINITE 5
+
+// An iteration ended without a result.
+#define TOX_NO_CONVERGENCE 6
+
+// A singular matrix where a regular one is needed.
+#define TOX_SINGULAR 7
+
+// Memory could not be had, or not within the limit asked for.
+#define TOX_OUT_OF_MEMORY 8
+
+// A NULL pointer where an address is needed.
+#define TOX_NULL_POINTER 9
+
+// A size that does not fit the address space.
+#define TOX_OVERFLOW 10
+
+// A bug of the engine: a panic, caught at the boundary.
+#define TOX_PANIC 11
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+// The `TOX_ABI_VERSION` that the loaded library was built with: to be compared before any other call.
+uint32_t tox_abi_version(void);
+
+// The engine's version, for instance `"0.1.0"`; never freed.
+const char *tox_version(void);
+
+// Sets how many threads the engine's own kernels may use, from 1 to 256; 1 at first. Lent libraries have their own number.
+tox_status tox_set_num_threads(size_t threads);
+
+// How many threads the engine's own kernels may use.
+size_t tox_num_threads(void);
+
+// Lends a BLAS routine, one of `sgemm`, `dgemm`, `cgemm`, `zgemm`: the Fortran function with 64-bit integers. It serves for
+// the rest of the process; lending a routine again changes nothing.
+//
+// # Safety
+// `routine` is a NUL-terminated string. `function` is NULL, which is an error, or the address of that routine, which is never unloaded.
+tox_status tox_lend_blas(const char *routine,
+                         const void *function);
+
+// Lends a LAPACK routine, for instance `dgesdd`: the Fortran function with 64-bit integers. It serves for the rest
+// of the process; lending a routine again changes nothing.
+//
+// # Safety
+// As `tox_lend_blas`.
+tox_status tox_lend_lapack(const char *routine, const void *function);
+
+// 1 if the routine was lent, 0 otherwise.
+//
+// # Safety
+// `routine` is NULL or a NUL-terminated string.
+int32_t tox_is_lent(const char *routine);
+
+// Chooses who computes: `TOX_PROVIDER_LENT` (at first) or `TOX_PROVIDER_OWN`.
+tox_status tox_set_provider(int32_t provider);
+
+// Who computes.
+int32_t tox_provider(void);
+
+// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
+// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
+// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were.
+//
+// # Safety
+// The pointers lead to tensors, and nothing else uses the outputs during the call.
+tox_status tox_svd_compact(const DLTensor *a,
+                           int32_t conj_a,
+                           const DLTensor *u,
+                           const DLTensor *s,
+                           const DLTensor *vh);
+
+// As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
+// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
+// that were cut off. `limits` may be NULL: nothing is then cut off.
+//
+// # Safety
+// As `tox_svd_compact`; `rank` and `error` can be written.
+tox_status tox_svd_trunc(const DLTensor *a,
+                         int32_t conj_a,
+                         const tox_truncation *limits,
+                         const DLTensor *u,
+                         const DLTensor *s,
+                         const DLTensor *vh,
+                         int64_t *rank,
+                         double *error);
+
+// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
+// m×k; `r` k×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_qr_compact(const DLTensor *a,
+                          int32_t conj_a,
+                          const DLTensor *q,
+                          const DLTensor *r);
+
+// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
+// if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
+// `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eigh_full(const DLTensor *a,
+                         int32_t conj_a,
+                         const DLTensor *w,
+                         const DLTensor *v);
+
+// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
+//
+// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
+// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+//
+// # Safety
+// The pointers in the request lead to what they are described as; `plan` can be written.
+tox_status tox_plan_create(const tox_plan_request *request, tox_plan **plan);
+
+// Releases a plan and its workspaces. NULL is allowed.
+//
+// # Safety
+// `plan` came from `tox_plan_create`, is not in use, and is not used again.
+void tox_plan_destroy(tox_plan *plan);
+
+// output = alpha * (Einstein sum of the operands) + beta * output. `beta == 0` never reads the output.
+//
+// `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
+// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. After the first run
+// with operands of the same strides nothing is allocated for up to 16 operands.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
+// which nothing was written; with `TOX_OUT_OF_MEMORY`.
+//
+// # Safety
+// The pointers lead to what they are described as, and nothing writes to the operands, or reads or writes the output,
+// during the call.
+tox_status tox_plan_run(const tox_plan *plan,
+                        const DLTensor *operands,
+                        size_t count,
+                        const uint8_t *conj,
+                        const DLTensor *output,
+                        double alpha_re,
+                        double alpha_im,
+                        double beta_re,
+                        double beta_im);
+
+// Writes what a plan comes to.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `info` can be written.
+tox_status tox_plan_info(const tox_plan *plan, tox_plan_info_t *info);
+
+// Writes the extents of a plan's output, at most `capacity` of them.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `extents` leads to room for `capacity` numbers.
+tox_status tox_plan_output_shape(const tox_plan *plan, int64_t *extents, size_t capacity);
+
+// Describes a plan in words: writes at most `capacity` bytes of UTF-8, the last of them NUL, and to `*length` the bytes
+// that the whole text has without the NUL. `buffer` may be NULL if `capacity` is 0, and `length` may be NULL.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
+tox_status tox_plan_describe(const tox_plan *plan, char *buffer, size_t capacity, size_t *length);
+
+// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
+// this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
+const char *tox_last_error(void);
+
+// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
+// this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
+const char *tox_last_error(void);
+
+// Sets how many threads the engine's own kernels may use, from 1 to 256; 1 at first. Lent libraries have their own number.
+tox_status tox_set_num_threads(size_t threads);
+
+// How many threads the engine's own kernels may use.
+size_t tox_num_threads(void);
+
+// Lends a BLAS routine, one of `sgemm`, `dgemm`, `cgemm`, `zgemm`: the Fortran function with 64-bit integers. It serves for
+// the rest of the process; lending a routine again changes nothing.
+//
+// # Safety
+// `routine` is a NUL-terminated string. `function` is NULL, which is an error, or the address of that routine, which is never unloaded.
+tox_status tox_lend_blas(const char *routine,
+                         const void *function);
+
+// Lends a LAPACK routine, for instance `dgesdd`: the Fortran function with 64-bit integers. It serves for the rest
+// of the process; lending a routine again changes nothing.
+//
+// # Safety
+// As `tox_lend_blas`.
+tox_status tox_lend_lapack(const char *routine, const void *function);
+
+// 1 if the routine was lent, 0 otherwise.
+//
+// # Safety
+// `routine` is NULL or a NUL-terminated string.
+int32_t tox_is_lent(const char *routine);
+
+// Chooses who computes: `TOX_PROVIDER_LENT` (at first) or `TOX_PROVIDER_OWN`.
+tox_status tox_set_provider(int32_t provider);
+
+// Who computes.
+int32_t tox_provider(void);
+
+// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
+//
+// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
+// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+//
+// # Safety
+// The pointers in the request lead to what they are described as; `plan` can be written.
+tox_status tox_plan_create(const tox_plan_request *request, tox_plan **plan);
+
+// Releases a plan and its workspaces. NULL is allowed.
+//
+// # Safety
+// `plan` came from `tox_plan_create`, is not in use, and is not used again.
+void tox_plan_destroy(tox_plan *plan);
+
+// output = alpha * (Einstein sum of the operands) + beta * output. `beta == 0` never reads the output.
+//
+// `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
+// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. After the first run
+// with operands of the same strides nothing is allocated for up to 16 operands.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
+// which nothing was written; with `TOX_OUT_OF_MEMORY`.
+//
+// # Safety
+// The pointers lead to what they are described as, and nothing writes to the operands, or reads or writes the output,
+// during the call.
+tox_status tox_plan_run(const tox_plan *plan,
+                        const DLTensor *operands,
+                        size_t count,
+                        const uint8_t *conj,
+                        const DLTensor *output,
+                        double alpha_re,
+                        double alpha_im,
+                        double beta_re,
+                        double beta_im);
+
+// Writes what a plan comes to.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `info` can be written.
+tox_status tox_plan_info(const tox_plan *plan, tox_plan_info_t *info);
+
+// Writes the extents of a plan's output, at most `capacity` of them.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `extents` leads to room for `capacity` numbers.
+tox_status tox_plan_output_shape(const tox_plan *plan, int64_t *extents, size_t capacity);
+
+// Describes a plan in words: writes at most `capacity` bytes of UTF-8, the last of them NUL, and to `*length` the bytes
+// that the whole text has without the NUL. `buffer` may be NULL if `capacity` is 0, and `length` may be NULL.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
+tox_status tox_plan_describe(const tox_plan *plan, char *buffer, size_t capacity, size_t *length);
+
+// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
+// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
+// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were.
+//
+// # Safety
+// The pointers lead to tensors, and nothing else uses the outputs during the call.
+tox_status tox_svd_compact(const DLTensor *a,
+                           int32_t conj_a,
+                           const DLTensor *u,
+                           const DLTensor *s,
+                           const DLTensor *vh);
+
+// As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
+// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
+// that were cut off. `limits` may be NULL: nothing is then cut off.
+//
+// # Safety
+// As `tox_svd_compact`; `rank` and `error` can be written.
+tox_status tox_svd_trunc(const DLTensor *a,
+                         int32_t conj_a,
+                         const tox_truncation *limits,
+                         const DLTensor *u,
+                         const DLTensor *s,
+                         const DLTensor *vh,
+                         int64_t *rank,
+                         double *error);
+
+// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
+// m×k; `r` k×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_qr_compact(const DLTensor *a,
+                          int32_t conj_a,
+                          const DLTensor *q,
+                          const DLTensor *r);
+
+// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
+// if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
+// `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eigh_full(const DLTensor *a,
+                         int32_t conj_a,
+                         const DLTensor *w,
+                         const DLTensor *v);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* TENSOROXIDE_H */

@@ -1,0 +1,14 @@
+/* Compiled, not run: the header stands alone, and the structs have the sizes that other languages assume. */
+#include "tensoroxide.h"
+
+#define ASSERT_SIZE(type, bytes) typedef char size_of_##type[sizeof(type) == (bytes) ? 1 : -1]
+
+ASSERT_SIZE(DLTensor, 48);
+ASSERT_SIZE(DLDataType, 4);
+ASSERT_SIZE(tox_plan_request, 56);
+ASSERT_SIZE(tox_plan_info_t, 56);
+ASSERT_SIZE(tox_truncation, 48);
+
+int main(void) {
+  return tox_abi_version() == TOX_ABI_VERSION && tox_plan_create(NULL, NULL) == TOX_NULL_POINTER ? 0 : 1;
+}

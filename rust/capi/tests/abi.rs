@@ -1,0 +1,312 @@
+//! The functions as a foreign host calls them: what they compute, and above all what they refuse.
+
+#![allow(unsafe_code)] // a foreign host calls with raw pointers
+
+use std::ffi::{c_char, CStr, CString};
+use std::ptr::{null, null_mut};
+
+use tensoroxide::*;
+use tensoroxide_tensor::dlpack::{DLDataType, DLDevice, DLTensor};
+use tensoroxide_tensor::{with_scalar, Complex64, DType, Scalar};
+
+/// A dense column-major tensor and what a `DLTensor` points to.
+struct Host<T> {
+    data: Vec<T>,
+    shape: Vec<i64>,
+    strides: Vec<i64>,
+}
+
+impl<T: Scalar> Host<T> {
+    fn new(shape: &[i64], value: impl Fn(usize) -> f64) -> Host<T> {
+        let strides =
+            shape.iter().scan(1, |step, &extent| Some(std::mem::replace(step, *step * extent.max(1)))).collect();
+        let count = shape.iter().product::<i64>() as usize;
+        let data = (0..count).map(|i| T::from_c64(Complex64::new(value(i), -value(i) / 2.0))).collect();
+        Host { data, shape: shape.to_vec(), strides }
+    }
+
+    fn tensor(&mut self) -> DLTensor {
+        DLTensor {
+            data: self.data.as_mut_ptr().cast(),
+            device: DLDevice { device_type: 1, device_id: 0 },
+            ndim: self.shape.len() as i32,
+            dtype: T::DTYPE.into(),
+            shape: self.shape.as_mut_ptr(),
+            strides: self.strides.as_mut_ptr(),
+            byte_offset: 0,
+        }
+    }
+}
+
+fn last_error() -> String {
+    // SAFETY: the text lives until this thread's next failure.
+    unsafe { CStr::from_ptr(tox_last_error()) }.to_str().unwrap().to_owned()
+}
+
+struct Planned(*mut tox_plan);
+
+impl Drop for Planned {
+    fn drop(&mut self) {
+        // SAFETY: made by `tox_plan_create`, and dropped once.
+        unsafe { tox_plan_destroy(self.0) }
+    }
+}
+
+fn plan(expression: &str, shapes: &[&[i64]], dtype: DLDataType, limit: u64) -> Result<Planned, (tox_status, String)> {
+    let expression = CString::new(expression).unwrap();
+    let ranks: Vec<i32> = shapes.iter().map(|shape| shape.len() as i32).collect();
+    let extents = shapes.concat();
+    let request = tox_plan_request {
+        expression: expression.as_ptr(),
+        operands: shapes.len(),
+        ranks: ranks.as_ptr(),
+        extents: extents.as_ptr(),
+        conj: null(),
+        dtype,
+        memory_limit: limit,
+    };
+    let mut plan = null_mut();
+    // SAFETY: the request points to the vectors above.
+    match unsafe { tox_plan_create(&request, &mut plan) } {
+        TOX_OK => Ok(Planned(plan)),
+        status => {
+            assert!(plan.is_null());
+            Err((status, last_error()))
+        }
+    }
+}
+
+fn run(plan: &Planned, operands: &[DLTensor], output: &DLTensor) -> Result<(), (tox_status, String)> {
+    let conj = null();
+    // SAFETY: the tensors point to vectors of the calling test.
+    match unsafe { tox_plan_run(plan.0, operands.as_ptr(), operands.len(), conj, output, 1.0, 0.0, 0.0, 0.0) } {
+        TOX_OK => Ok(()),
+        status => Err((status, last_error())),
+    }
+}
+
+const F64: DLDataType = DLDataType { code: 2, bits: 64, lanes: 1 };
+
+fn product<T: Scalar>() {
+    let (mut a, mut b) = (Host::<T>::new(&[2, 3], |i| i as f64), Host::<T>::new(&[3, 2], |i| 1.0 + i as f64));
+    let mut c = Host::<T>::new(&[2, 2], |_| f64::NAN);
+    let plan = plan("ij,jk->ik", &[&[2, 3], &[3, 2]], T::DTYPE.into(), 0).unwrap();
+    run(&plan, &[a.tensor(), b.tensor()], &c.tensor()).unwrap();
+    let at = |t: &Host<T>, i: usize, j: usize| t.data[i + j * t.shape[0] as usize];
+    for (i, k) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        let expected: T = (0..3).map(|j| at(&a, i, j) * at(&b, j, k)).sum();
+        assert_eq!(at(&c, i, k), expected, "{} at {i}, {k}", T::DTYPE);
+    }
+    // Both conjugated, twice the result and half of what was there: 2·conj(AB) + AB/2.
+    let before = c.data.clone();
+    let (operands, output) = ([a.tensor(), b.tensor()], c.tensor());
+    // SAFETY: the tensors point to the vectors above.
+    let status = unsafe { tox_plan_run(plan.0, operands.as_ptr(), 2, [1u8, 1].as_ptr(), &output, 2.0, 0.0, 0.5, 0.0) };
+    assert_eq!(status, TOX_OK);
+    for (x, y) in c.data.iter().zip(before) {
+        assert_eq!(*x, T::from_c64(Complex64::new(2.0, 0.0)) * y.conj() + T::from_c64(Complex64::new(0.5, 0.0)) * y);
+    }
+}
+
+#[test]
+fn a_product_in_every_type() {
+    for dtype in DType::ALL {
+        with_scalar!(dtype, T => product::<T>());
+    }
+}
+
+#[test]
+fn missing_strides_are_row_major() {
+    let (mut a, mut c) = (Host::<f64>::new(&[2, 3], |i| i as f64), Host::<f64>::new(&[2, 3], |_| 0.0));
+    let plan = plan("ij->ij", &[&[2, 3]], F64, 0).unwrap();
+    let row_major = DLTensor { strides: null_mut(), ..a.tensor() };
+    run(&plan, &[row_major], &c.tensor()).unwrap();
+    assert_eq!(c.data, [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+}
+
+#[test]
+fn what_a_plan_says_of_itself() {
+    let plan = plan("ab,bc,cd->ad", &[&[4, 5], &[5, 6], &[6, 7]], F64, 0).unwrap();
+    let mut info = tox_plan_info_t {
+        operands: 0,
+        output_rank: 0,
+        steps: 0,
+        slices: 0,
+        peak_bytes: 0,
+        flops: 0.0,
+        dtype: DType::F32.into(),
+    };
+    let (mut shape, mut length, mut text) = ([0i64; 2], 0usize, [1 as c_char; 20]);
+    // SAFETY: the pointers lead to the variables above.
+    unsafe {
+        assert_eq!(tox_plan_info(plan.0, &mut info), TOX_OK);
+        assert_eq!(tox_plan_output_shape(plan.0, shape.as_mut_ptr(), 2), TOX_OK);
+        assert_eq!(tox_plan_describe(plan.0, null_mut(), 0, &mut length), TOX_OK);
+        assert_eq!(tox_plan_describe(plan.0, text.as_mut_ptr(), text.len(), null_mut()), TOX_OK);
+        assert_eq!(CStr::from_ptr(text.as_ptr()).to_str(), Ok("ab,bc,cd->ad of Flo"));
+        assert_eq!(tox_plan_describe(plan.0, null_mut(), 1, null_mut()), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_output_shape(plan.0, null_mut(), 2), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_info(plan.0, null_mut()), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_info(null(), &mut info), TOX_NULL_POINTER);
+        tox_plan_destroy(null_mut());
+    }
+    assert_eq!((info.operands, info.output_rank, info.steps, info.slices, info.dtype), (3, 2, 2, 1, F64));
+    assert_eq!((shape, info.flops), ([4, 7], 2.0 * (4 * 5 * 6 + 4 * 6 * 7) as f64));
+    assert!(length > 100);
+}
+
+#[test]
+fn plans_that_cannot_be() {
+    let status = |expression, shapes: &[&[i64]]| plan(expression, shapes, F64, 0).err().map(|e| e.0);
+    let text = |expression, shapes: &[&[i64]]| plan(expression, shapes, F64, 0).err().unwrap().1;
+    assert_eq!(status("ij,jk->iq", &[&[2, 3], &[3, 2]]), Some(TOX_INVALID_ARGUMENT));
+    assert!(text("ij,jk->iq", &[&[2, 3], &[3, 2]]).starts_with("label 'q' of the output is in no operand"));
+    assert_eq!(status("ij,jk->ik", &[&[2, 3]]), Some(TOX_INVALID_ARGUMENT));
+    assert_eq!(status("ij,jk->ik", &[&[2, 3], &[3]]), Some(TOX_DIMENSION_MISMATCH));
+    assert_eq!(status("ij,jk->ik", &[&[2, 3], &[4, 2]]), Some(TOX_DIMENSION_MISMATCH));
+    assert_eq!(text("ij,jk->ik", &[&[2, 3], &[4, 2]]), "label 'j' has size 3 in operand 1, but size 4 in operand 2");
+    assert_eq!(status("ij->ij", &[&[2, -3]]), Some(TOX_INVALID_ARGUMENT));
+    assert_eq!(status("ij->ij", &[&[i64::MAX, i64::MAX]]), Some(TOX_OVERFLOW));
+    assert_eq!(status("a,b,c->abc", &[&[1 << 30], &[1 << 30], &[1 << 30]]), Some(TOX_OVERFLOW));
+    let limited = plan("ab,cd,ef->bdface", &[&[9, 9], &[9, 9], &[9, 9]], F64, 16).err().unwrap();
+    assert_eq!(limited.0, TOX_OUT_OF_MEMORY);
+    for (code, bits, lanes) in [(0, 64, 1), (2, 16, 1), (2, 64, 2), (4, 16, 1)] {
+        let refused = plan("i->i", &[&[2]], DLDataType { code, bits, lanes }, 0).err().unwrap();
+        assert_eq!(refused.0, TOX_UNSUPPORTED_DTYPE);
+    }
+    let mut made = null_mut();
+    let (expression, bytes) = (CString::new("i->i").unwrap(), [0xffu8, 0]);
+    let (ranks, extents) = ([1i32], [2i64]);
+    let good = tox_plan_request {
+        expression: expression.as_ptr(),
+        operands: 1,
+        ranks: ranks.as_ptr(),
+        extents: extents.as_ptr(),
+        conj: null(),
+        dtype: F64,
+        memory_limit: 0,
+    };
+    // SAFETY: the requests point to the variables above, or to NULL.
+    unsafe {
+        assert_eq!(tox_plan_create(null(), &mut made), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_create(&good, null_mut()), TOX_NULL_POINTER);
+        for request in [
+            tox_plan_request { expression: null(), ..good },
+            tox_plan_request { ranks: null(), ..good },
+            tox_plan_request { extents: null(), ..good },
+        ] {
+            assert_eq!(tox_plan_create(&request, &mut made), TOX_NULL_POINTER);
+        }
+        let negative = tox_plan_request { ranks: [-1i32].as_ptr(), ..good };
+        assert_eq!(tox_plan_create(&negative, &mut made), TOX_INVALID_ARGUMENT);
+        let garbled = tox_plan_request { expression: bytes.as_ptr().cast(), ..good };
+        assert_eq!(tox_plan_create(&garbled, &mut made), TOX_INVALID_ARGUMENT);
+        assert!(made.is_null());
+    }
+}
+
+#[test]
+fn runs_that_cannot_be_write_nothing() {
+    let plan = plan("ij,jk->ik", &[&[2, 3], &[3, 2]], F64, 0).unwrap();
+    let (mut a, mut b) = (Host::<f64>::new(&[2, 3], |i| i as f64), Host::<f64>::new(&[3, 2], |i| i as f64));
+    let mut single = Host::<f32>::new(&[3, 2], |i| i as f64);
+    let mut c = Host::<f64>::new(&[2, 2], |_| 7.0);
+    let (ta, tb, tc) = (a.tensor(), b.tensor(), c.tensor());
+    let refused = |operands: &[DLTensor], output: &DLTensor| run(&plan, operands, output).unwrap_err();
+    assert_eq!(refused(&[ta], &tc).0, TOX_INVALID_ARGUMENT);
+    assert_eq!(refused(&[ta, ta], &tc).0, TOX_DIMENSION_MISMATCH);
+    let mixed = refused(&[ta, single.tensor()], &tc);
+    let text = "operand 2: the tensor has elements of type Float32, where Float64 is needed";
+    assert_eq!(mixed, (TOX_INVALID_ARGUMENT, text.to_owned()));
+    assert_eq!(refused(&[ta, tb], &ta).0, TOX_DIMENSION_MISMATCH);
+    // An output in the memory of an operand; one that overlaps itself.
+    assert_eq!(refused(&[ta, tb], &DLTensor { data: ta.data, ..tc }).0, TOX_ALIASING);
+    let mut still = [0i64, 1];
+    assert_eq!(refused(&[ta, tb], &DLTensor { strides: still.as_mut_ptr(), ..tc }).0, TOX_ALIASING);
+    assert_eq!(refused(&[ta, DLTensor { data: null_mut(), ..tb }], &tc).0, TOX_INVALID_ARGUMENT);
+    assert_eq!(refused(&[ta, DLTensor { shape: null_mut(), ..tb }], &tc).0, TOX_INVALID_ARGUMENT);
+    assert_eq!(refused(&[ta, tb], &DLTensor { byte_offset: 4, ..tc }).0, TOX_INVALID_ARGUMENT);
+    let elsewhere = DLDevice { device_type: 2, device_id: 0 };
+    assert_eq!(refused(&[ta, DLTensor { device: elsewhere, ..tb }], &tc).0, TOX_INVALID_ARGUMENT);
+    let mut negative = [3i64, -2];
+    assert_eq!(refused(&[ta, DLTensor { shape: negative.as_mut_ptr(), ..tb }], &tc).0, TOX_INVALID_ARGUMENT);
+    let mut huge = [i64::MAX, 2];
+    assert_eq!(refused(&[ta, DLTensor { strides: huge.as_mut_ptr(), ..tb }], &tc).0, TOX_OVERFLOW);
+    // SAFETY: the other pointers lead to the tensors above.
+    unsafe {
+        let (operands, none) = ([ta, tb], null());
+        assert_eq!(tox_plan_run(null(), operands.as_ptr(), 2, none, &tc, 1.0, 0.0, 0.0, 0.0), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_run(plan.0, null(), 2, none, &tc, 1.0, 0.0, 0.0, 0.0), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_run(plan.0, operands.as_ptr(), 2, none, null(), 1.0, 0.0, 0.0, 0.0), TOX_NULL_POINTER);
+    }
+    assert!(c.data.iter().all(|&x| x == 7.0));
+}
+
+#[test]
+fn decompositions_and_what_they_refuse() {
+    let mut a = Host::<f64>::new(&[3, 2], |i| [3.0, 0.0, 0.0, 0.0, 2.0, 0.0][i]);
+    let (mut u, mut vh) = (Host::<f64>::new(&[3, 2], |_| 7.0), Host::<f64>::new(&[2, 2], |_| 7.0));
+    let (mut s, mut wrong) = (Host::<f64>::new(&[2], |_| 7.0), Host::<f32>::new(&[2], |_| 7.0));
+    let (ta, tu, ts, tv) = (a.tensor(), u.tensor(), s.tensor(), vh.tensor());
+    let limits =
+        tox_truncation { maxrank: 1, minrank: 1, atol: 0.0, rtol: 0.0, discarded_weight: 0.0, keep_multiplets: 0 };
+    let (mut rank, mut error) = (0, 0.0);
+    // SAFETY: the tensors point to the vectors above.
+    unsafe {
+        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, &mut rank, &mut error), TOX_OK);
+        assert_eq!((rank, error, s.data[0], u.data[0], vh.data[0]), (1, 2.0, 3.0, 1.0, 1.0));
+        assert_eq!((s.data[1], u.data[3]), (7.0, 7.0), "beyond the rank nothing is written");
+        assert_eq!(tox_svd_trunc(&ta, 0, null(), &tu, &ts, &tv, &mut rank, &mut error), TOX_OK);
+        assert_eq!((rank, error), (2, 0.0));
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv), TOX_OK);
+        assert_eq!(s.data, [3.0, 2.0]);
+        s.data.fill(7.0);
+
+        let negative = tox_truncation { minrank: -1, ..limits };
+        assert_eq!(tox_svd_trunc(&ta, 0, &negative, &tu, &ts, &tv, &mut rank, &mut error), TOX_INVALID_ARGUMENT);
+        let nan = tox_truncation { rtol: f64::NAN, ..limits };
+        assert_eq!(tox_svd_trunc(&ta, 0, &nan, &tu, &ts, &tv, &mut rank, &mut error), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, null_mut(), &mut error), TOX_NULL_POINTER);
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &wrong.tensor(), &tv), TOX_INVALID_ARGUMENT);
+        assert_eq!(last_error(), "s has elements of type Float32, where Float64 is needed");
+        assert_eq!(tox_svd_compact(&ta, 0, &ta, &ts, &tv), TOX_ALIASING);
+        assert_eq!(last_error(), "u shares memory with a; give one of them memory of its own (a copy)");
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &DLTensor { data: tu.data, ..tv }), TOX_ALIASING);
+        assert_eq!(tox_svd_compact(&ta, 0, &tv, &ts, &tu), TOX_DIMENSION_MISMATCH);
+        assert_eq!(tox_svd_compact(null(), 0, &tu, &ts, &tv), TOX_NULL_POINTER);
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv), TOX_OK);
+        assert_eq!(vh.data, [3.0, 0.0, 0.0, 2.0]);
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, null()), TOX_NULL_POINTER);
+        assert_eq!(tox_eigh_full(&ta, 0, &ts, &tv), TOX_DIMENSION_MISMATCH);
+        let mut symmetric = Host::<f64>::new(&[2, 2], |i| [2.0, 1.0, 1.0, 2.0][i]);
+        assert_eq!(tox_eigh_full(&symmetric.tensor(), 0, &ts, &tv), TOX_OK);
+        assert!((s.data[0] - 1.0).abs() < 1e-15 && (s.data[1] - 3.0).abs() < 1e-15);
+        s.data.fill(7.0);
+        a.data[1] = f64::NAN;
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv), TOX_NOT_FINITE);
+        a.data[1] = f64::INFINITY;
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv), TOX_NOT_FINITE);
+    }
+    assert_eq!(s.data, [7.0, 7.0]);
+}
+
+#[test]
+fn settings() {
+    assert_eq!(tox_abi_version(), TOX_ABI_VERSION);
+    // SAFETY: the version is a constant string.
+    assert_eq!(unsafe { CStr::from_ptr(tox_version()) }.to_str(), Ok(env!("CARGO_PKG_VERSION")));
+    assert_eq!((tox_set_num_threads(2), tox_num_threads()), (TOX_OK, 2));
+    assert_eq!((tox_set_num_threads(0), tox_set_num_threads(257)), (TOX_INVALID_ARGUMENT, TOX_INVALID_ARGUMENT));
+    assert_eq!((tox_set_num_threads(1), tox_num_threads()), (TOX_OK, 1));
+    assert_eq!((tox_set_provider(TOX_PROVIDER_OWN), tox_provider()), (TOX_OK, TOX_PROVIDER_OWN));
+    assert_eq!((tox_set_provider(7), tox_provider()), (TOX_INVALID_ARGUMENT, TOX_PROVIDER_OWN));
+    assert_eq!((tox_set_provider(TOX_PROVIDER_LENT), tox_provider()), (TOX_OK, TOX_PROVIDER_LENT));
+    // SAFETY: the names are constant strings.
+    unsafe {
+        assert_eq!(tox_lend_blas(c"dgemm".as_ptr(), null()), TOX_NULL_POINTER);
+        assert_eq!(tox_lend_blas(null(), null()), TOX_NULL_POINTER);
+        assert_eq!(tox_lend_blas(c"dgemv".as_ptr(), settings as *const _), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_lend_lapack(c"dnothing".as_ptr(), settings as *const _), TOX_INVALID_ARGUMENT);
+        assert_eq!((tox_is_lent(c"dgemm".as_ptr()), tox_is_lent(null())), (0, 0));
+    }
+}
