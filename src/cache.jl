@@ -37,7 +37,7 @@ end
 
 @inline fingerprint(h, ::Tuple{}) = h
 @inline fingerprint(h, As::Tuple) = fingerprint(hash(size(first(As)), h), tail(As))
-fingerprint(h, As::Vector) = foldl((h, A) -> hash(size(A), h), As; init = h)
+fingerprint(h, As::Vector{Any}) = foldl((h, A) -> hash(size(A), h), As; init = h)
 
 @inline function recall(key, ::Type{T}, expression, As, conj) where {T}
     lock(CACHE.lock)
@@ -66,7 +66,7 @@ end
     next = same_shape(shapes, at, size(first(As)))
     return next != 0 && same_shapes(shapes, next, tail(As))
 end
-function same_shapes(shapes, at, As::Vector)
+function same_shapes(shapes, at, As::Vector{Any})
     for A in As
         at = same_shape(shapes, at, size(A))
         at == 0 && return false

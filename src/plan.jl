@@ -123,7 +123,7 @@ Run `plan`: what every contraction comes down to. A lazily conjugated output is 
     return nothing
 end
 
-function execute!(plan::ContractionPlan, C::AbstractArray, As::Vector, α::ComplexF64, β::ComplexF64)
+function execute!(plan::ContractionPlan, C::AbstractArray, As::Vector{Any}, α::ComplexF64, β::ComplexF64)
     frame = Vector{Int64}(undef, words(C) + words(As))
     GC.@preserve plan frame C As run!(plan.handle, pointer(frame), C, As, length(As), α, β)
     return nothing

@@ -125,7 +125,7 @@ const TENSOR_WORDS = sizeof(DLTensor) ÷ sizeof(Int64)
 @inline words(A::AbstractArray{T,N}) where {T,N} = TENSOR_WORDS + 2N + 1
 @inline words(::Tuple{}) = 0
 @inline words(As::Tuple) = words(first(As)) + words(tail(As))
-words(As::Vector) = sum(words, As)
+words(As::Vector{Any}) = sum(words, As)
 
 """
     place!(tensors, k, room, A, who) -> conj, room
@@ -147,7 +147,7 @@ end
     unsafe_store!(flags, conj, k)
     return place_all!(tensors, k + 1, flags, room, tail(As))
 end
-function place_all!(tensors, k, flags, room, As::Vector)
+function place_all!(tensors, k, flags, room, As::Vector{Any})
     for A in As
         conj, room = place!(tensors, k, room, A, k)
         unsafe_store!(flags, conj, k)

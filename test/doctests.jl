@@ -45,8 +45,10 @@ function printed(mod, input)
     close(file)
     return read(path, String) * result
 end
-repr_in(mod, value) = sprint((io, x) -> Base.invokelatest(show, io, MIME("text/plain"), x), value;
-                             context = [:limit => true, :module => mod, :displaysize => (24, 80)])
+repr_in(mod, value) = sprint() do io
+    context = IOContext(io, :limit => true, :module => mod, :displaysize => (24, 80))
+    Base.invokelatest(show, context, MIME("text/plain"), value)
+end
 
 "Whether the text of a block is what its inputs print."
 function runs(text, mod, place)

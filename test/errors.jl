@@ -75,7 +75,7 @@ end
     @test refuses(() -> plan(ones(2, 4), Float32.(A23), Float32.(A34)), ArgumentError, "output", "Float32")
     C = zeros(Float32, 2, 4)
     @test refuses_in_place(ArgumentError, ["operand 1", "Float64"], C, "ij,jk->ik", A23, A34)
-    @test refuses_in_place(ArgumentError, ["operand 2", "ComplexF64"], zeros(2, 4), "ij,jk->ik", A23, A34 * im)
+    @test refuses_in_place(ArgumentError, ["operand 2", "Complex", "Float64"], zeros(2, 4), "ij,jk->ik", A23, A34 * im)
     @test refuses_in_place(ArgumentError, ["output", "Int"], zeros(Int, 2, 4), "ij,jk->ik", A23, A34)
     @test refuses_in_place(ArgumentError, ["α", "not real"], zeros(2, 4), "ij,jk->ik", A23, A34; α = 1im)
     @test refuses_in_place(ArgumentError, ["β", "not real"], zeros(2, 4), "ij,jk->ik", A23, A34; β = 1im)
