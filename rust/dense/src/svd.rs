@@ -12,7 +12,7 @@ use tensoroxide_tensor::{Buffer, Scalar, Threads};
 
 use crate::owned::zeros;
 use crate::scaling::{scale_back, scaled_copy, Part};
-use crate::{gemm, provider, qr, Element, Error, MatRef, Matrix, Provider, Qr};
+use crate::{gemm, provider, Element, Error, MatRef, Matrix, Provider, Qr};
 
 /// The factors of A = U·Diagonal(S)·Vᴴ for A of m×n, with k = min(m, n).
 #[derive(Debug)]
@@ -98,7 +98,7 @@ fn through_qr<T: Element>(
     a: &Matrix<T>,
     decompose: impl FnOnce(&Matrix<T>) -> Result<Svd<T>, Error>,
 ) -> Result<Svd<T>, Error> {
-    let Qr { q, r } = qr(a.as_ref(), false)?;
+    let Qr { q, r } = T::own_qr(a)?;
     let Svd { u: inner, s, vh } = decompose(&r)?;
     let mut u = Matrix::zeros(q.rows(), inner.cols())?;
     gemm(T::ONE, q.as_ref(), false, inner.as_ref(), false, T::ZERO, u.as_mut(), Threads::ONE)?;
