@@ -141,14 +141,22 @@ end
 "Run what the arguments ask for, and return the exit code: 0, 1 when a file cannot be written, 2 for bad arguments."
 function main(args)
     "--help" in args && (print(USAGE); return 0)
-    try
-        carry_out(read_settings(args))
-        return 0
+    settings = try
+        read_settings(args)
     catch problem
-        problem isa Union{UsageError,SystemError,Base.IOError} || rethrow()
-        println(stderr, "dmrg: ", problem isa UsageError ? problem.message : sprint(showerror, problem))
-        return problem isa UsageError ? 2 : 1
+        problem isa UsageError || rethrow()
+        println(stderr, "dmrg: ", problem.message)
+        return 2
     end
+    try
+        carry_out(settings)
+    catch problem
+        problem isa Union{SystemError,Base.IOError} || rethrow()
+        reason = first(split(sprint(showerror, problem), '\n'))
+        println(stderr, "dmrg: cannot write ", settings.output, ".csv and .svg: ", reason)
+        return 1
+    end
+    return 0
 end
 
 "Run DMRG as the settings say, and write what it finds."
@@ -290,10 +298,10 @@ function picture(title, records, reference)
     energies, bonds = [sweep.energy for sweep in records], [sweep.bond for sweep in records]
     known = reference === nothing ? nothing : ("reference energy", fill(reference, length(records)))
     limit = ("limit set for the sweep", [sweep.maxdim for sweep in records])
-    last = decimals(energies[end], 10)
+    final = decimals(energies[end], 10)
     parts = [tag("rect"; width = WIDTH, height = HEIGHT, fill = "#fff"),
              tag("text", title; x = WIDTH ÷ 2, y = 30, text_anchor = "middle", font_size = 17),
-             panel("energy (after the last sweep: $last)", energies, "#1f5fa8", 75, 295; level = known),
+             panel("energy (after the last sweep: $final)", energies, "#1f5fa8", 75, 295; level = known),
              panel("largest bond dimension", bonds, "#c2571a", 335, 540; level = limit, numbered = true),
              tag("text", "sweep"; x = (LEFT + RIGHT) ÷ 2, y = 585, text_anchor = "middle")]
     svg = tag("svg", "\n" * join(parts, '\n') * "\n"; xmlns = "http://www.w3.org/2000/svg", width = WIDTH,
