@@ -28,5 +28,12 @@ check: ## formatting, lints and the quick tests
 	@$(cargo) clippy --locked --workspace --all-targets --manifest-path rust/Cargo.toml -- -D warnings
 	@$(with) sh deps/test.sh $(quick)
 
+benchmark: build ## time contractions, beside what Julia has of its own
+	@$(julia) benchmark/runbenchmarks.jl
+
+docs: build ## build the documentation site in docs/build (needs a package registry, for Documenter)
+	@$(with) julia --project=docs --startup-file=no -e 'import Pkg; Pkg.develop(Pkg.PackageSpec(path = pwd())); Pkg.instantiate()'
+	@$(with) julia --project=docs --startup-file=no docs/make.jl
+
 clean: ## remove what was built (not Julia, if it was unpacked here)
 	rm -rf rust/target .julia/tensoroxide .julia/compiled

@@ -33,14 +33,19 @@ function cleanly(command, cargo)
     return setenv(command, environment)
 end
 
+"The Rust compiler that cargo would use. Looked for here, since programs are started from this process's PATH."
+function rustc(cargo)
+    beside = joinpath(dirname(cargo), Sys.iswindows() ? "rustc.exe" : "rustc")
+    return get(ENV, "RUSTC", isfile(beside) ? beside : "rustc")
+end
+
 "Why this Rust cannot build the engine, or `nothing` when it can."
 function objection(cargo)
     cargo === nothing && return "Rust was not found. Install it with rustup (version $(least_rust()) or newer), $AGAIN."
-    rustc = get(ENV, "RUSTC", "rustc")
     text = try
-        read(cleanly(`$rustc --version`, cargo), String)
+        read(cleanly(`$(rustc(cargo)) --version`, cargo), String)
     catch
-        return "cargo is at $cargo, but `$rustc --version` does not run. Repair the installation of Rust " *
+        return "cargo is at $cargo, but `$(rustc(cargo)) --version` does not run. Repair the installation of Rust " *
                "(`rustup default stable`), $AGAIN."
     end
     found = match(r"\d+\.\d+\.\d+", text)
@@ -53,7 +58,7 @@ function compile(cargo, target)
     command = `$cargo build --release --locked --package tensoroxide-capi --target-dir $target
                --message-format json-render-diagnostics`
     # Julia for one processor can run beside a Rust for another (Rosetta, 32-bit Julia).
-    host = match(r"^host: (\S+)"m, read(cleanly(`$(get(ENV, "RUSTC", "rustc")) -vV`, cargo), String))[1]
+    host = match(r"^host: (\S+)"m, read(cleanly(`$(rustc(cargo)) -vV`, cargo), String))[1]
     triple = string(Sys.ARCH, host[findfirst('-', host):end])
     triple == host || (command = `$command --target $triple`)
     println("Building the engine with $cargo in $target")

@@ -1,6 +1,13 @@
 # How the engine is built, packed, found and loaded. Programs that stand in for cargo and rustc make the ways in which a
 # build can go quick to try; the library that they "build" is the one that is loaded here.
+module BuildTests
+
 using Libdl, Pkg, SHA, Test, TensorOxide
+
+"What deps/build.jl and deps/release.jl share."
+module Cargo
+include(joinpath(@__DIR__, "..", "deps", "cargo.jl"))
+end
 
 const PACKAGE = dirname(@__DIR__)
 const LIBRARY = TensorOxide.library_path()
@@ -195,6 +202,34 @@ if !Sys.iswindows()
     path = path_without_rust()
     with(folder) = string(folder, ':', path)
 
+    @testset "what to do" begin
+        @test occursin("Rust was not found", Cargo.objection(nothing))
+        withenv("PATH" => path, "RUSTC" => nothing) do
+            @test Cargo.objection(joinpath(stand_in(version = "1.999.0"), "cargo")) === nothing
+            @test Cargo.objection(joinpath(stand_in(version = string(Cargo.least_rust())), "cargo")) === nothing
+            said = Cargo.objection(joinpath(stand_in(version = "1.60.0"), "cargo"))
+            @test occursin("needs Rust $(Cargo.least_rust())", said) && occursin("1.60.0", said)
+            @test occursin("rustup update", said)
+            @test occursin("does not run", Cargo.objection(joinpath(mktempdir(), "cargo")))
+            # A PATH without cargo: where rustup puts it
+            folder = stand_in()
+            withenv("CARGO" => nothing, "CARGO_HOME" => dirname(folder)) do
+                @test Cargo.find_cargo() === nothing
+                home = mktempdir()
+                symlink(folder, joinpath(home, "bin"))
+                withenv(() -> @test(Cargo.find_cargo() == joinpath(home, "bin", "cargo")), "CARGO_HOME" => home)
+            end
+        end
+        for (failure, remedy) in (("error: linker `cc` not found", "C compiler"),
+                                  ("error: failed to download from the registry", "network"),
+                                  ("error[E0463]: can't find crate for `std`", "rustup target add"),
+                                  ("error: No space left on device (os error 28)", "Free some space"),
+                                  ("error: something else", "what cargo complains about"))
+            @test occursin(remedy, Cargo.remedy(failure))
+            @test endswith(Cargo.remedy(failure), "verbose = true)`.")
+        end
+    end
+
     @testset "Pkg.build" begin
         package, depot, project = scratch_package(), scratch_depot(), mktempdir()
         # As Pkg installs packages: nobody may write there. (Julia 1.5's Pkg itself writes a log beside a developed one.)
@@ -218,17 +253,10 @@ if !Sys.iswindows()
                            "Base.compilecache(Base.PkgId(\"User\")); print(\"compiled\")", depot, project; PATH = path)
         @test code == 0 && endswith(said, "compiled")
 
-        code, said = julia(develop(package), depot, project; PATH = with(stand_in(version = "1.60.0")))
-        @test occursin("needs Rust", said) && occursin("1.60.0", said) && occursin("rustup update", said)
-
-        for (failure, remedy) in (("error: linker `cc` not found", "C compiler"),
-                                  ("error: failed to download from the registry", "network"),
-                                  ("error[E0463]: can't find crate for `std`", "rustup target add"),
-                                  ("error: No space left on device (os error 28)", "Free some space"),
-                                  ("error: something else", "what cargo complains about"))
-            code, said = julia(develop(package), depot, project; PATH = with(stand_in(failure = failure)))
-            @test occursin("Its last lines", said) && occursin(remedy, said)
-        end
+        failure = "error: linker `cc` not found"
+        code, said = julia(develop(package), depot, project; PATH = with(stand_in(failure = failure)))
+        @test occursin("Its last lines:\n\narguments: ", said) && occursin("\n$failure\n", said)
+        @test occursin("C compiler", said)
 
         code, said = julia(develop(package), depot, project; PATH = with(stand_in()), LD_LIBRARY_PATH = "/nowhere")
         @test code == 0
@@ -281,4 +309,6 @@ if !Sys.iswindows()
         @test found == "artifact" && startswith(where, joinpath(depot, "artifacts")) && product == "[1.0 4.0; 3.0 8.0]"
         @test read(where) == read(LIBRARY)
     end
+end
+
 end
