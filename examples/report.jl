@@ -26,9 +26,8 @@ function heisenberg_model(spin, N)
     twice = Int(2spin)
     symbol = twice == 1 ? "½" : isodd(twice) ? "$twice/2" : "$(twice ÷ 2)"
     name = twice == 1 ? "heisenberg" : "heisenberg" * replace(symbol, "/" => "-")
-    maxdims, cutoff = twice == 1 ? ([10, 20, 100, 100, 200], 1e-11) : ([10, 20, 100, 200, 200], 1e-12)
     Model("spin-$symbol Heisenberg chain, N = $N", "$name-N$N", (T, N) -> heisenberg(T, N; spin = spin), twice + 1,
-          get(HEISENBERG_ENERGIES, (twice, N), nothing), maxdims, cutoff)
+          get(HEISENBERG_ENERGIES, (twice, N), nothing), [10, 20, 100, 100, 200], 1e-11)
 end
 
 function ising_model(h, N)
@@ -53,7 +52,7 @@ const USAGE = """
       --length N       sites, at least 2; 100 by default
       --maxdim LIST    largest bond dimension of each sweep, as in 10,20,100; by default a schedule for the model
       --sweeps N       sweeps there and back; the last bond dimension of the list is repeated, or the list is cut
-      --cutoff W       discarded weight that an SVD may reach; by default 1e-11 to 1e-13, by model
+      --cutoff W       discarded weight that an SVD may reach; by default 1e-11, for Ising 1e-12
       --seed N         seed of the random start; 1 by default. The same seed gives the same energy, bit for bit
       --eltype TYPE    Float32, Float64 (default), ComplexF32 or ComplexF64
       --threads N      threads of the engine and of Julia's BLAS
