@@ -30,8 +30,9 @@ function __init__()
 end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
+precompile(plan_for, (Any, String, Vector{Vector{Int}}, Any, Int))
+precompile(new_plan, (UInt, Any, String, Any, Any))
 for T in (Float64, ComplexF64)
-    precompile(plan_for, (Type{T}, String, Vector{Vector{Int}}, Nothing, Int))
     precompile(svd_trunc, (Matrix{T},))
     CACHES_NATIVE_CODE && precompile(einsum, (String, Matrix{T}, Matrix{T}))
 end

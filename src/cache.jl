@@ -8,6 +8,8 @@ mutable struct Remembered
     conj::Vector{Bool}          # empty where none was given
     plan::ContractionPlan
     last_use::Int
+    Remembered(expression, eltype, shapes, conj, @nospecialize(plan), last_use) =
+        new(expression, eltype, shapes, conj, plan, last_use)
 end
 
 mutable struct PlanCache
@@ -29,15 +31,22 @@ const LARGEST_CACHED = CACHED_BYTES ÷ 8
     return plan === nothing ? new_plan(key, T, expression, As, conj) : plan
 end
 
-@noinline function new_plan(key, ::Type{T}, expression, As, conj) where {T}
-    made = plan_for(T, expression, Vector{Int}[Int[size(A)...] for A in As], conj, 0)
-    remember!(key, made, conj)
+@noinline function new_plan(key, @nospecialize(T), expression, @nospecialize(As), @nospecialize(conj))
+    made = plan_for(T, expression, lists(map(size, As)), conj, 0)
+    remember!(key, made, T, conj)
     return made
 end
 
 @inline fingerprint(h, ::Tuple{}) = h
-@inline fingerprint(h, As::Tuple) = fingerprint(hash(size(first(As)), h), tail(As))
-fingerprint(h, As::Vector{Any}) = foldl((h, A) -> hash(size(A), h), As; init = h)
+@inline fingerprint(h, As::Tuple) = fingerprint(mixed(h, first(As)), tail(As))
+fingerprint(h, As::Vector{Any}) = foldl(mixed, As; init = h)
+
+@inline function mixed(h::UInt, A::AbstractArray{T,N}) where {T,N}
+    for d in 1:N
+        h = (h ⊻ size(A, d)) * (0x9e3779b97f4a7c15 % UInt)
+    end
+    return h ⊻ h >> 32 ⊻ N
+end
 
 @inline function recall(key, ::Type{T}, expression, As, conj) where {T}
     lock(CACHE.lock)
@@ -83,7 +92,7 @@ end
     return at + N + 1
 end
 
-function remember!(key, plan::ContractionPlan{T}, conj) where {T}
+function remember!(key, @nospecialize(plan::ContractionPlan), T::DataType, @nospecialize(conj))
     plan.info.peak_bytes <= LARGEST_CACHED || return nothing
     shapes = Int[]
     for size in plan.sizes

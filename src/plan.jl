@@ -25,10 +25,12 @@ mutable struct ContractionPlan{T<:Element,N,M}
     info::PlanInfo
     function ContractionPlan{T,N,M}(handle, expression, sizes, output_size, info) where {T,N,M}
         plan = new(handle, expression, sizes, output_size, info)
-        finalizer(p -> plan_destroy(p.handle), plan)
+        finalizer(release, plan)
         return plan
     end
 end
+
+release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
 
 """
     contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0)
@@ -56,13 +58,19 @@ julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
 12.0
 ```
 """
-function contraction_plan(expression::AbstractString, shapes; eltype::Type = Float64, conj = nothing,
-                          memory_limit::Integer = 0)
+function contraction_plan(expression::AbstractString, @nospecialize(shapes); eltype::Type = Float64,
+                          @nospecialize(conj = nothing), memory_limit::Integer = 0)
     eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
-    return plan_for(eltype, String(expression), [Int[n for n in shape] for shape in shapes], conj, memory_limit)
+    return plan_for(eltype, String(expression), lists(shapes), conj, memory_limit)
 end
 
-function plan_for(::Type{T}, expression::String, sizes::Vector{Vector{Int}}, conj, memory_limit) where {T}
+# Nothing from here on is compiled anew for each tensor order.
+lists(@nospecialize(shapes::Tuple)) = Vector{Int}[list(getfield(shapes, k)) for k in 1:nfields(shapes)]
+lists(shapes) = Vector{Int}[list(shape) for shape in shapes]
+list(@nospecialize(shape::Tuple)) = Int[getfield(shape, k) for k in 1:nfields(shape)]
+list(shape) = Int[n for n in shape]
+
+function plan_for(@nospecialize(T), expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj), memory_limit)
     flags = conj === nothing ? UInt8[] : UInt8[flag::Bool for flag in conj]
     conj === nothing || length(flags) == length(sizes) || throw(ArgumentError(
         "conj has $(length(flags)) entries for $(length(sizes)) operands"))

@@ -20,7 +20,7 @@ number(rng, T) = rand(rng, (T(1), randn(rng, T)))
 
 @testset "random expressions and layouts, $T" for T in TYPES
     rng = MersenneTwister(sizeof(T))
-    for trial in 1:60
+    for trial in 1:12
         expression, shapes, shape = random_expression(rng)
         As = [first(any_layout(rng, T, s)) for s in shapes]
         conj = rand(rng, (nothing, Tuple(rand(rng, Bool, length(As)))))
@@ -49,7 +49,7 @@ end
 
 @testset "an output in any layout" begin
     rng = MersenneTwister(3)
-    for T in (Float64, ComplexF64), shape in [(2, 3), (4,), (2, 2, 3)], kind in layouts(T, shape), β in (0, T(2))
+    for T in (Float64, ComplexF64), shape in [(4,), (2, 2, 3)], kind in layouts(T, shape), β in (0, T(2))
         A = randn(rng, T, reverse(shape)...)
         C, memory = kind(rng, T, shape)
         iszero(β) && fill!(C, NaN)
