@@ -28,7 +28,9 @@ use crate::Error;
 #[derive(Debug)]
 pub struct Einsum<T: Scalar> {
     plan: Plan,
-    idle: Mutex<Vec<Workspace<T>>>,
+    /// Boxed, since they are taken out and put back at every run.
+    #[allow(clippy::vec_box)]
+    idle: Mutex<Vec<Box<Workspace<T>>>>,
 }
 
 /// What one run at a time uses.
@@ -73,7 +75,7 @@ impl<T: Element> Einsum<T> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut workspace = match idle {
             Some(workspace) => workspace,
-            None => self.workspace()?,
+            None => Box::new(self.workspace()?),
         };
         workspace.fit(&self.plan, operands, &output)?;
         let done = workspace.run(&self.plan, alpha, operands, conj, beta, output, threads);

@@ -86,7 +86,7 @@ pub(crate) fn overlaps_itself(shape: &[usize], strides: &[isize]) -> bool {
     })
 }
 
-/// A region of memory as an address, extents, strides in elements and the size of an element in bytes.
+/// A region of memory as an address, a layout (conditions 1 to 3 of [`crate::layout`]), and the size of an element.
 #[derive(Clone, Copy, Debug)]
 pub struct Region<'a> {
     /// Address of the element at index (0, …, 0).
@@ -105,13 +105,15 @@ impl Region<'_> {
         if self.shape.contains(&0) {
             return None;
         }
-        let (mut low, mut high) = (0i128, 0i128);
+        // Conditions 2 and 3 of layouts: no product and no sum leaves an isize.
+        let (mut low, mut high) = (0isize, 0isize);
         for (&extent, &stride) in self.shape.iter().zip(self.strides) {
-            let end = (extent as i128 - 1) * stride as i128;
-            *(if end < 0 { &mut low } else { &mut high }) += end;
+            let end = (extent as isize - 1).wrapping_mul(stride);
+            let bound = if end < 0 { &mut low } else { &mut high };
+            *bound = bound.wrapping_add(end);
         }
         let (address, element) = (self.address as i128, self.element as i128);
-        Some((address + low * element, address + (high + 1) * element))
+        Some((address + low as i128 * element, address + (high as i128 + 1) * element))
     }
 }
 
