@@ -30,11 +30,14 @@ function __init__()
 end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
-precompile(plan_for, (Any, String, Vector{Vector{Int}}, Any, Int))
-precompile(new_plan, (UInt, Any, String, Any, Any))
+precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64))
+precompile(new_plan, (UInt, DataType, String, Any, Any))
 for T in (Float64, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))
-    CACHES_NATIVE_CODE && precompile(einsum, (String, Matrix{T}, Matrix{T}))
+    CACHES_NATIVE_CODE || continue
+    precompile(einsum, (String, Matrix{T}, Matrix{T}))
+    precompile(evaluate, (ContractionPlan{T,2,2}, Tuple{Matrix{T},Matrix{T}}))
+    precompile(ContractionPlan{T,2,2}, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{2}, PlanInfo))
 end
 
 end

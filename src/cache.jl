@@ -31,8 +31,8 @@ const LARGEST_CACHED = CACHED_BYTES ÷ 8
     return plan === nothing ? new_plan(key, T, expression, As, conj) : plan
 end
 
-@noinline function new_plan(key, @nospecialize(T), expression, @nospecialize(As), @nospecialize(conj))
-    made = plan_for(T, expression, lists(map(size, As)), conj, 0)
+@noinline function new_plan(key, T::DataType, expression, @nospecialize(As), @nospecialize(conj))
+    made = plan_for(T, expression, lists(map(size, As)), conj, UInt64(0))
     remember!(key, made, T, conj)
     return made
 end

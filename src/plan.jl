@@ -61,7 +61,8 @@ julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
 function contraction_plan(expression::AbstractString, @nospecialize(shapes); eltype::Type = Float64,
                           @nospecialize(conj = nothing), memory_limit::Integer = 0)
     eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
-    return plan_for(eltype, String(expression), lists(shapes), conj, memory_limit)
+    memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
+    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit))
 end
 
 # Nothing from here on is compiled anew for each tensor order.
@@ -70,11 +71,16 @@ lists(shapes) = Vector{Int}[list(shape) for shape in shapes]
 list(@nospecialize(shape::Tuple)) = Int[getfield(shape, k) for k in 1:nfields(shape)]
 list(shape) = Int[n for n in shape]
 
-function plan_for(@nospecialize(T), expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj), memory_limit)
-    flags = conj === nothing ? UInt8[] : UInt8[flag::Bool for flag in conj]
-    conj === nothing || length(flags) == length(sizes) || throw(ArgumentError(
-        "conj has $(length(flags)) entries for $(length(sizes)) operands"))
-    memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
+function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
+                  memory_limit::UInt64)
+    flags = zeros(UInt8, length(sizes))
+    if conj !== nothing
+        length(conj)::Int == length(sizes) || throw(ArgumentError(
+            "conj has $(length(conj)) entries for $(length(sizes)) operands"))
+        for (k, flag) in enumerate(conj)
+            flags[k] = flag::Bool
+        end
+    end
     '\0' in expression && throw(ArgumentError("the expression $(repr(expression)) contains a NUL character"))
     ranks = Int32[length(size) for size in sizes]
     extents = Int64[]
@@ -82,8 +88,8 @@ function plan_for(@nospecialize(T), expression::String, sizes::Vector{Vector{Int
     handle = Ref(C_NULL)
     info = Ref(PlanInfo())
     GC.@preserve expression ranks extents flags begin
-        request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents),
-                              isempty(flags) ? C_NULL : pointer(flags), dltype(T), memory_limit)
+        request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
+                              dltype(T)::DLDataType, memory_limit)
         plan_create(request, handle)
     end
     plan_info(handle[], info)
