@@ -15,7 +15,7 @@ function measure(arguments)
         BLAS.set_num_threads(settings.threads)
     end
     solve(N, maxdims) = dmrg(model.build(T, N), random_mps(MersenneTwister(settings.seed), T, N, model.physical);
-                             maxdims = maxdims, cutoff = settings.cutoff)
+                             maxdims = maxdims, cutoff = settings.cutoff, krylovdim = settings.krylovdim)
     solve(6, [10, 10])
     GC.gc()
     energy, _, records = solve(N, settings.maxdims)

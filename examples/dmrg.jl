@@ -169,11 +169,12 @@ end
 Sweep once there and back for each bond dimension in `maxdims`, starting from a right-canonical state.
 
 - `cutoff`: an SVD discards at most this share of the squares of its singular values
-- `krylovdim`, `tol`: at most so many products with H at a bond, fewer once the residual is at most `tol`. The SVD
-  that follows changes the state by up to √cutoff, so that a smaller residual is of no use
+- `krylovdim`, `tol`: at most so many products with H at a bond, fewer once the residual is at most `tol`. Many pay in
+  the first sweeps, which are cheap and start from noise; in the last ones one or two are enough. The SVD that follows
+  changes the state by up to √cutoff, so that a smaller residual is of no use
 - `on_bond(sweep, bonds done, bonds in a sweep, energy)`, `on_sweep(record)`: called as the run goes on
 """
-function dmrg(H, ψ::Vector{Array{T,3}}; maxdims, cutoff, krylovdim = 8, tol = sqrt(cutoff),
+function dmrg(H, ψ::Vector{Array{T,3}}; maxdims, cutoff, krylovdim = 8, tol = sqrt(max(cutoff, 1e-16)),
               on_bond = (_...) -> nothing, on_sweep = identity) where {T}
     length(ψ) == length(H) ≥ 2 || throw(ArgumentError("state and operator need the same number of sites, at least 2"))
     bonds = length(ψ) - 1

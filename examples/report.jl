@@ -53,6 +53,7 @@ const USAGE = """
       --maxdim LIST    largest bond dimension of each sweep, as in 10,20,100; by default a schedule for the model
       --sweeps N       sweeps there and back; the last bond dimension of the list is repeated, or the list is cut
       --cutoff W       discarded weight that an SVD may reach; by default 1e-11, for Ising 1e-12
+      --krylov N       most products with H at a bond, at least 2; 8 by default
       --seed N         seed of the random start; 1 by default. The same seed gives the same energy, bit for bit
       --eltype TYPE    Float32, Float64 (default), ComplexF32 or ComplexF64
       --threads N      threads of the engine and of Julia's BLAS
@@ -133,7 +134,7 @@ function read_settings(args)
     end
     (model = model, N = N, maxdims = [maxdims[min(k, end)] for k in 1:sweeps],
      cutoff = number(Float64, "cutoff", given("cutoff", string(model.cutoff)), "a number from 0 to 1", c -> 0 ≤ c < 1),
-     seed = count("seed", "1"; least = 0), eltype = ELEMENT_TYPES[eltype],
+     krylovdim = count("krylov", "8"; least = 2), seed = count("seed", "1"; least = 0), eltype = ELEMENT_TYPES[eltype],
      threads = haskey(options, "threads") ? count("threads", "") : nothing, output = output)
 end
 
@@ -175,6 +176,7 @@ function carry_out(settings)
         H = model.build(T, N)
         ψ = random_mps(MersenneTwister(settings.seed), T, N, model.physical)
         energy, _, records = dmrg(H, ψ; maxdims = settings.maxdims, cutoff = settings.cutoff,
+            krylovdim = settings.krylovdim,
             on_bond = stdout isa Base.TTY ? show_progress : (_...) -> nothing,
             on_sweep = sweep -> (show_sweep(sweep); write_record(record, sweep)))
         write(settings.output * ".svg", picture(model.title, records, model.reference))

@@ -197,10 +197,10 @@ end
     @test settings.N == 100 && settings.maxdims == [10, 20, 100, 100, 200] && settings.cutoff == 1e-11
     @test settings.eltype == Float64 && settings.output == "dmrg-heisenberg-N100" && settings.threads === nothing
     settings = X.read_settings(split("--model ising --h=-0.5 --length 8 --maxdim 4,8 --sweeps 4 --cutoff 1e-6 " *
-                                     "--seed 7 --eltype ComplexF32 --threads 2 --output some/run"))
+                                     "--krylov 3 --seed 7 --eltype ComplexF32 --threads 2 --output some/run"))
     @test settings.model.title == "transverse Ising chain, h = -0.5, N = 8" && settings.maxdims == [4, 8, 8, 8]
-    @test (settings.cutoff, settings.seed, settings.eltype, settings.threads, settings.output) ==
-          (1e-6, 7, ComplexF32, 2, "some/run")
+    @test (settings.cutoff, settings.krylovdim, settings.seed) == (1e-6, 3, 7)
+    @test (settings.eltype, settings.threads, settings.output) == (ComplexF32, 2, "some/run")
     @test X.read_settings(["--sweeps", "2"]).maxdims == [10, 20]
     @test X.read_settings(["--output", "runs/"]).output == joinpath("runs", "dmrg-heisenberg-N100")
     for (spin, d) in ("1/2" => 2, "0.5" => 2, "1" => 3, "3/2" => 4, "1.5" => 4, "2" => 5)
@@ -210,13 +210,14 @@ end
 
     code, out, err = call_main("--help")
     @test code == 0 && isempty(err)
-    names = split("model spin h length maxdim sweeps cutoff seed eltype threads output help")
+    names = split("model spin h length maxdim sweeps cutoff krylov seed eltype threads output help")
     @test all(name -> occursin("--$name ", out), names)
 
     wrong = ["--lenght 10" => "--lenght", "ising" => "ising", "--length" => "--length", "--length 1" => "--length",
              "--length --seed 1" => "--length", "--length ten" => "ten", "--length 1e3" => "1e3",
              "--maxdim 10,,20" => "--maxdim", "--maxdim 0" => "--maxdim", "--sweeps 0" => "--sweeps",
-             "--cutoff -1" => "--cutoff", "--cutoff NaN" => "--cutoff", "--seed -1" => "--seed",
+             "--cutoff -1" => "--cutoff", "--cutoff NaN" => "--cutoff", "--krylov 1" => "--krylov",
+             "--seed -1" => "--seed",
              "--eltype Float16" => "Float16", "--threads 0" => "--threads", "--model xy" => "xy",
              "--spin 1/3" => "--spin", "--spin 0" => "--spin", "--spin 0.3" => "0.3", "--spin Inf" => "--spin",
              "--model ising --spin 1" => "--spin", "--h 1" => "--h", "--model ising --h NaN" => "--h"]
