@@ -4,12 +4,13 @@ using Test
 
 const ROOT = dirname(@__DIR__)
 
-"Type names as newer versions of Julia print them, so that one text is right for all."
+"Types and errors as newer versions of Julia print them, so that one text is right for all."
 function spelled(text)
     text = replace(text, r"Complex\{Float(32|64)\}" => s -> s == "Complex{Float32}" ? "ComplexF32" : "ComplexF64")
     text = replace(text, r"Array\{(\w+), ?2\}" => s"Matrix{\1}")
     text = replace(text, r"Array\{(\w+), ?1\}" => s"Vector{\1}")
     text = replace(text, r"Array\{(\w+), ?(\w)\}" => s"Array{\1, \2}")
+    text = replace(text, r"DimensionMismatch\(\"(.*)\"\)" => s"DimensionMismatch: \1")
     return join(rstrip.(split(strip(text), '\n')), '\n')
 end
 
