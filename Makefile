@@ -3,7 +3,7 @@
 .PHONY: help setup build demo test check benchmark docs clean
 
 with := sh deps/setup.sh
-julia := $(with) julia --project=. --startup-file=no
+julia := $(with) julia --startup-file=no --project=.
 cargo := $(with) cargo
 # The tests that take seconds; the others build packages and run whole examples.
 quick := views standard einsum plans linalg errors host
@@ -32,8 +32,8 @@ benchmark: build ## time contractions, beside what Julia has of its own
 	@$(julia) benchmark/runbenchmarks.jl
 
 docs: build ## build the documentation site in docs/build (needs a package registry, for Documenter)
-	@$(with) julia --project=docs --startup-file=no -e 'import Pkg; Pkg.develop(Pkg.PackageSpec(path = pwd())); Pkg.instantiate()'
-	@$(with) julia --project=docs --startup-file=no docs/make.jl
+	@$(julia:.=docs) -e 'import Pkg; Pkg.develop(Pkg.PackageSpec(path = pwd())); Pkg.instantiate()'
+	@$(julia:.=docs) docs/make.jl
 
 clean: ## remove what was built (not Julia, if it was unpacked here)
 	rm -rf rust/target .julia/tensoroxide .julia/compiled

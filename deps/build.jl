@@ -1,4 +1,4 @@
-# What Pkg.build runs: builds the engine with cargo and puts the library in the depot, where src/library.jl looks for it.
+# What Pkg.build runs: builds the engine with cargo and puts it in the depot, where src/library.jl looks for it.
 module Build
 
 include("cargo.jl")
@@ -18,7 +18,7 @@ function install(from, to)
 end
 
 """
-Remove what was built for versions of the package that Pkg has removed from the depot: Pkg knows nothing of these folders.
+Remove what was built for versions of the package that Pkg has removed from the depot: Pkg knows nothing of it.
 """
 function tidy(depot)
     for folder in readdir(joinpath(depot, "tensoroxide"); join = true)

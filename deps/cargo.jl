@@ -13,7 +13,7 @@ function least_rust()
 end
 
 """
-The path of cargo, or `nothing`. Julia started from a desktop may not have the shell's PATH, so rustup's folder counts too.
+The path of cargo, or `nothing`. A Julia started from a desktop may lack the shell's PATH: rustup's folder counts too.
 `Sys.which` would follow the link by which rustup's programs know their names.
 """
 function find_cargo()
@@ -89,10 +89,10 @@ end
 "What to do about a build that ended with this text."
 function remedy(text)
     occursin(r"linker .* not found", text) && return "A C compiler is missing, which Rust links with. Install one " *
-        "(Debian and Ubuntu: the package gcc; macOS: `xcode-select --install`; Windows: the Visual Studio build tools), $AGAIN."
+        "(Debian, Ubuntu: the package gcc; macOS: `xcode-select --install`; Windows: Visual Studio's build tools), $AGAIN."
     occursin(r"failed to (download|fetch|get|query)|[Cc]ould not resolve host|spurious network", text) &&
-        return "cargo could not download the crates that the engine is made of. Check the network, or cargo's proxy or " *
-               "mirror in its config.toml, $AGAIN."
+        return "cargo could not download the crates that the engine is made of. Check the network, or the proxy or " *
+               "mirror in cargo's config.toml, $AGAIN."
     occursin("can't find crate for `std`", text) && return "Rust's standard library for this Julia's processor is " *
         "missing. Install it with `rustup target add`, $AGAIN."
     occursin("No space left on device", text) && return "Free some space on the disk of $(first(DEPOT_PATH)), $AGAIN."

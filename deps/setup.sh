@@ -32,9 +32,11 @@ cargo_works() { at_least "$(version_of cargo)" "$cargo_least" && at_least "$(ver
 
 # ---- Debian: packages of another suite, unpacked ---------------------------------------------------------------------
 
-# Debian's name for this machine's libraries, and the program that loads dynamic executables.
+# Is this Debian? Then: the release's name, the name of this machine's folders of libraries, and the program that loads
+# dynamic executables.
 debian() {
     has apt-get && has dpkg-deb && grep -q '^ID=debian' /etc/os-release 2>/dev/null || return 1
+    release=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     case $(dpkg --print-architecture) in
         amd64) triplet=x86_64-linux-gnu loader=lib64/ld-linux-x86-64.so.2 ;;
         arm64) triplet=aarch64-linux-gnu loader=lib/ld-linux-aarch64.so.1 ;;
@@ -47,7 +49,7 @@ debian() {
 debian_unpack() {
     suite=$1 folder=$2 left_out=$3
     shift 3
-    mirror=$(mirror_of "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")")
+    mirror=$(mirror_of "$release")
     [ -n "$mirror" ] || { say "no Debian mirror found in apt's configuration"; return 1; }
     say "unpacking $* of Debian $suite and what they need from $mirror into $folder (nothing is installed)"
     apt=$folder.apt
@@ -157,7 +159,8 @@ find_julia() {
     fi
     mkdir -p "$tools"
     if debian_julia; then PATH=$tools/julia/usr/bin:$PATH; julia_works && return; fi
-    give_up "no Julia found, and none could be obtained" "Install Julia $julia_least or newer, put it on the PATH, and try again."
+    give_up "no Julia found, and none could be obtained" \
+        "Install Julia $julia_least or newer, put it on the PATH, and try again."
 }
 
 # A user's Julia keeps the user's depot, where that has a registry. Otherwise (Pkg insists on a registry) a depot inside
@@ -193,7 +196,7 @@ END
 debian_cc() {
     debian || return 1
     part=$tools/cc.part
-    debian_unpack "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" "$part" 'debconf|perl-base' gcc libc6-dev || return 1
+    debian_unpack "$release" "$part" 'debconf|perl-base' gcc libc6-dev || return 1
     # The compiler's own libraries in a folder apart: beside them lies a libc, to be linked against but not run on.
     mkdir -p "$part/run"
     for name in bfd opcodes ctf sframe gprofng jansson isl mpc mpfr gmp; do
@@ -238,7 +241,8 @@ export CARGO
 find_cargo() {
     if ! has cc; then
         [ -x "$tools/cc/bin/cc" ] || { mkdir -p "$tools"; debian_cc; } ||
-            give_up "no C compiler (cc), which Rust links with" "Install gcc or clang (on Debian: the package gcc), and try again."
+            give_up "no C compiler (cc), which Rust links with" \
+                "Install gcc or clang (on Debian: the package gcc), and try again."
         PATH=$tools/cc/bin:$PATH
     fi
     cargo_works && return
@@ -269,4 +273,5 @@ find_julia
 find_depot
 export PATH
 if [ $# -gt 0 ]; then exec "$@"; fi
-say "julia $(version_of julia) ($(command -v julia)), cargo $(version_of cargo) ($(command -v cargo)), linker $(command -v cc)"
+say "Julia $(version_of julia) is $(command -v julia)"
+say "Cargo $(version_of cargo) is $(command -v cargo), its linker $(command -v cc)"

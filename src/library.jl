@@ -41,9 +41,9 @@ function find_library(package)
     end
     path = artifact_library(package)
     path === nothing || return path, "artifact"
-    error("the tensor engine has not been built, and there is no artifact of it for this platform (",
-          Sys.MACHINE, "); $REBUILD, which needs Rust, or set the environment variable TENSOROXIDE_LIBRARY to the path ",
-          "of $LIBRARY_NAME")
+    error("the tensor engine has not been built, and there is no artifact of it for this platform (", Sys.MACHINE,
+          "); $REBUILD, which needs Rust, or set the environment variable TENSOROXIDE_LIBRARY to the path of ",
+          LIBRARY_NAME)
 end
 
 const REBUILD = "run `import Pkg; Pkg.build(\"TensorOxide\"; verbose = true)` and start Julia anew"
@@ -96,10 +96,10 @@ function open_library(path, found; abi = ABI_VERSION)
         error("\"$path\" ($found) cannot be loaded as a library: $(sprint(showerror, e)); $remedy")
     end
     version = Libdl.dlsym_e(handle, :tox_abi_version)
-    version == C_NULL && error("\"$path\" ($found) is not the engine of TensorOxide: it has no `tox_abi_version`; $remedy")
+    version == C_NULL && error("\"$path\" ($found) is not TensorOxide's engine: it has no `tox_abi_version`; ", remedy)
     spoken = ccall(version, UInt32, ())
-    spoken == abi || error("\"$path\" ($found) speaks version $spoken of the C ABI, but this package speaks version $abi; ",
-                           remedy)
+    spoken == abi || error("\"$path\" ($found) speaks version $spoken of the C ABI, but this package speaks version ",
+                           abi, "; ", remedy)
     return handle
 end
 

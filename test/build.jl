@@ -12,7 +12,7 @@ end
 const PACKAGE = dirname(@__DIR__)
 const LIBRARY = TensorOxide.library_path()
 
-# ------------------------------------------------------------------------------------------------------- what is loaded
+# ---------------------------------------------------------------------------------------------------- what is loaded
 
 "The names that the ELF library at `path` offers to others: the defined symbols of its dynamic symbol table."
 function exported(path)
@@ -56,14 +56,15 @@ end
     said = message(() -> TensorOxide.open_library(text, "environment variable TENSOROXIDE_LIBRARY"))
     @test occursin("unset", said)
 
-    for (size, head) in ((0, UInt8[]), (3, UInt8[1, 2, 3]), (64, [b"MZ"; zeros(UInt8, 62)]), (64, [b"MZ"; fill(0xff, 62)]))
+    for (size, head) in ((0, UInt8[]), (3, UInt8[1, 2, 3]), (64, [b"MZ"; zeros(UInt8, 62)]),
+                         (64, [b"MZ"; fill(0xff, 62)]))
         write(text, head)
         @test filesize(text) == size
         @test TensorOxide.machine_of(text) === nothing
         @test occursin("cannot be loaded", message(() -> TensorOxide.open_library(text, "artifact")))
     end
 
-    # The header of a library for another processor, and of one for another system
+    # The header of a library for another processor, and of ones for other systems
     foreign = joinpath(folder, "foreign")
     elf = zeros(UInt8, 64)
     elf[1:4] = b"\x7fELF"
@@ -114,7 +115,7 @@ end
     @test !startswith(folder, empty_package)
 end
 
-# ------------------------------------------------------------------------------------------------ packages, depots, Julias
+# ------------------------------------------------------------------------------------------ packages, depots, Julias
 
 "A depot with an empty registry, which Pkg insists on."
 function scratch_depot()
@@ -153,25 +154,37 @@ function path_without_rust()
     return folder
 end
 
-"Run `code` in a fresh Julia with `depot` and this environment; the exit status and all that it printed."
-function julia(code, depot, project; environment...)
+"Run a fresh Julia with these arguments, `depot` and environment; the exit status and all that it printed."
+function julia(arguments, depot; environment...)
     # The trailing separator keeps Julia's own depots, where newer versions have the standard library compiled.
-    settings = Dict{String,Any}("JULIA_DEPOT_PATH" => depot * (Sys.iswindows() ? ';' : ':'), "JULIA_PKG_OFFLINE" => "true",
-                                "JULIA_LOAD_PATH" => nothing, "TENSOROXIDE_LIBRARY" => nothing, "CARGO" => nothing,
-                                "RUSTC" => nothing, "JULIA_PROJECT" => nothing)
+    settings = Dict{String,Any}("JULIA_DEPOT_PATH" => depot * (Sys.iswindows() ? ';' : ':'),
+                                "JULIA_PKG_OFFLINE" => "true", "JULIA_LOAD_PATH" => nothing, "JULIA_PROJECT" => nothing,
+                                "TENSOROXIDE_LIBRARY" => nothing, "CARGO" => nothing, "RUSTC" => nothing)
     foreach(pair -> settings[string(pair[1])] = pair[2], environment)
     output = IOBuffer()
     process = withenv(settings...) do
-        command = `$(Base.julia_cmd()) --startup-file=no --project=$project -e $code`
-        run(pipeline(ignorestatus(command); stdin = devnull, stdout = output, stderr = output))
+        command = ignorestatus(`$(Base.julia_cmd()) --startup-file=no $arguments`)
+        run(pipeline(command; stdin = devnull, stdout = output, stderr = output))
     end
     return process.exitcode, String(take!(output))
 end
 
-develop(package) =
-    "import Pkg; Pkg.develop(Pkg.PackageSpec(path = $(repr(package)))); Pkg.build(\"TensorOxide\"; verbose = true)"
-const USE = "using TensorOxide; print(TensorOxide.LIBRARY[].found, '|', TensorOxide.library_path(), '|', " *
-            "einsum(\"ij,jk->ik\", [1.0 2.0; 3.0 4.0], [1.0 0.0; 0.0 2.0]))"
+"A copy of the package, and a depot and a project in which nothing is yet."
+scratch() = (package = scratch_package(), depot = scratch_depot(), project = mktempdir())
+
+"Let Pkg develop and build the package in a fresh Julia."
+function build(at; environment...)
+    code = "import Pkg; Pkg.develop(Pkg.PackageSpec(path = $(repr(at.package)))); " *
+           "Pkg.build(\"TensorOxide\"; verbose = true)"
+    return julia(`--project=$(at.project) -e $code`, at.depot; environment...)
+end
+
+"Load the package in a fresh Julia and compute with it; prints how the library was found, its path, and the result."
+function use(at; environment...)
+    code = "using TensorOxide; print(TensorOxide.LIBRARY[].found, '|', TensorOxide.library_path(), '|', " *
+           "einsum(\"ij,jk->ik\", [1.0 2.0; 3.0 4.0], [1.0 0.0; 0.0 2.0]))"
+    return julia(`--project=$(at.project) -e $code`, at.depot; environment...)
+end
 
 "Every file below `folder` with its size and time of change."
 tree(folder) = [(joinpath(at, file), filesize(joinpath(at, file)), mtime(joinpath(at, file)))
@@ -194,7 +207,8 @@ if !Sys.iswindows()
             echo "arguments: \$*" >&2
             echo "folder: \$PWD" >&2
             echo "library path: \${LD_LIBRARY_PATH:-none}" >&2
-            """ * (isempty(failure) ? "echo '{\"filenames\":[\"$built\"]}'\n" : "cat '$folder/failure' >&2\nexit 101\n"))
+            """ * (isempty(failure) ? "echo '{\"filenames\":[\"$built\"]}'\n" :
+                                      "cat '$folder/failure' >&2\nexit 101\n"))
         foreach(name -> chmod(joinpath(folder, name), 0o755), ("rustc", "cargo"))
         return folder
     end
@@ -231,82 +245,78 @@ if !Sys.iswindows()
     end
 
     @testset "Pkg.build" begin
-        package, depot, project = scratch_package(), scratch_depot(), mktempdir()
-        # As Pkg installs packages: nobody may write there. (Julia 1.5's Pkg itself writes a log beside a developed one.)
-        write(joinpath(package, "deps", "build.log"), "")
-        before = filter(entry -> basename(entry[1]) != "build.log", tree(package))
-        for (at, folders, files) in walkdir(package; topdown = false), name in [files; folders]
-            name == "build.log" || chmod(joinpath(at, name), isdir(joinpath(at, name)) ? 0o555 : 0o444)
+        at = scratch()
+        # As Pkg installs packages: nobody may write there. (Pkg itself writes a log beside a developed package.)
+        write(joinpath(at.package, "deps", "build.log"), "")
+        before = filter(entry -> basename(entry[1]) != "build.log", tree(at.package))
+        for (folder, folders, files) in walkdir(at.package; topdown = false), name in [files; folders]
+            name == "build.log" || chmod(joinpath(folder, name), name in folders ? 0o555 : 0o444)
         end
-        chmod(package, 0o555)
+        chmod(at.package, 0o555)
 
         # Without Rust and without an artifact: what to do, and how new it has to be
-        code, said = julia(develop(package), depot, project; PATH = path, CARGO_HOME = depot)
+        code, said = build(at; PATH = path, CARGO_HOME = at.depot)
         @test occursin("Rust was not found", said) && occursin("rustup", said) && occursin("Pkg.build", said)
-        code, said = julia(USE, depot, project; PATH = path)
+        code, said = use(at; PATH = path)
         @test code != 0 && occursin("not been built", said)
         # ... but it is precompiled, and so are packages that use it.
-        @test any(endswith(file, ".ji") for (_, _, files) in walkdir(joinpath(depot, "compiled")) for file in files)
+        @test any(endswith(file, ".ji") for (_, _, files) in walkdir(joinpath(at.depot, "compiled")) for file in files)
         users = mktempdir()
         write(joinpath(mkpath(joinpath(users, "User", "src")), "User.jl"), "module User\nusing TensorOxide\nend\n")
-        code, said = julia("push!(LOAD_PATH, $(repr(users))); " *
-                           "Base.compilecache(Base.PkgId(\"User\")); print(\"compiled\")", depot, project; PATH = path)
+        compile = "push!(LOAD_PATH, $(repr(users))); Base.compilecache(Base.PkgId(\"User\")); print(\"compiled\")"
+        code, said = julia(`--project=$(at.project) -e $compile`, at.depot; PATH = path)
         @test code == 0 && endswith(said, "compiled")
 
         failure = "error: linker `cc` not found"
-        code, said = julia(develop(package), depot, project; PATH = with(stand_in(failure = failure)))
+        code, said = build(at; PATH = with(stand_in(failure = failure)))
         @test occursin("Its last lines:\n\narguments: ", said) && occursin("\n$failure\n", said)
         @test occursin("C compiler", said)
 
-        code, said = julia(develop(package), depot, project; PATH = with(stand_in()), LD_LIBRARY_PATH = "/nowhere")
+        code, said = build(at; PATH = with(stand_in()), LD_LIBRARY_PATH = "/nowhere")
         @test code == 0
         @test occursin("build --release --locked", said)
         @test occursin("library path: none", said)
-        @test occursin("folder: " * realpath(joinpath(package, "rust")), said)
-        code, said = julia(USE, depot, project; PATH = path)
+        @test occursin("folder: " * realpath(joinpath(at.package, "rust")), said)
+        code, said = use(at; PATH = path)
         @test code == 0
         found, where, product = split(said, '|')
-        @test found == "built by Pkg" && startswith(where, depot) && product == "[1.0 4.0; 3.0 8.0]"
+        @test found == "built by Pkg" && startswith(where, at.depot) && product == "[1.0 4.0; 3.0 8.0]"
 
         # Building again with nothing changed leaves the library as it is; building in vain does not break it.
         stamp = stat(where).inode
-        julia(develop(package), depot, project; PATH = with(stand_in()))
-        julia(develop(package), depot, project; PATH = with(stand_in(failure = "error")))
+        build(at; PATH = with(stand_in()))
+        build(at; PATH = with(stand_in(failure = "error")))
         @test stat(where).inode == stamp
         # The environment variable comes first, and then nothing is built.
-        code, said = julia(USE, depot, project; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
+        code, said = use(at; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
         @test startswith(said, "environment variable TENSOROXIDE_LIBRARY|$LIBRARY|")
-        code, said = julia(develop(package), depot, project; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
+        code, said = build(at; PATH = path, TENSOROXIDE_LIBRARY = LIBRARY)
         @test code == 0 && occursin("Nothing to build", said)
 
-        @test filter(entry -> basename(entry[1]) != "build.log", tree(package)) == before
-        foreach(((at, _, _),) -> chmod(at, 0o755), collect(walkdir(package)))
+        @test filter(entry -> basename(entry[1]) != "build.log", tree(at.package)) == before
+        foreach(((folder, _, _),) -> chmod(folder, 0o755), collect(walkdir(at.package)))
     end
 
     @testset "the artifact" begin
-        package, depot, project, downloads = scratch_package(), scratch_depot(), mktempdir(), mktempdir()
+        at, downloads = scratch(), mktempdir()
         # The release is made in one depot and used in another, in which nothing but its archive can be found.
-        code, said = withenv("JULIA_DEPOT_PATH" => scratch_depot(), "PATH" => with(stand_in()), "CARGO" => nothing) do
-            output = IOBuffer()
-            script = joinpath(package, "deps", "release.jl")
-            process = run(pipeline(ignorestatus(`$(Base.julia_cmd()) --startup-file=no $script file://$downloads $downloads`);
-                                   stdin = devnull, stdout = output, stderr = output))
-            process.exitcode, String(take!(output))
-        end
+        script = joinpath(at.package, "deps", "release.jl")
+        code, said = julia(`$script file://$downloads $downloads`, scratch_depot(); PATH = with(stand_in()))
         @test code == 0
         archive = only(readdir(downloads))
         @test occursin("v0.1.0", archive) && endswith(archive, ".tar.gz")
-        entry = read(joinpath(package, "Artifacts.toml"), String)
+        entry = read(joinpath(at.package, "Artifacts.toml"), String)
         @test occursin("file://$downloads/$archive", entry)
         @test occursin(bytes2hex(open(sha256, joinpath(downloads, archive))), entry)
         @test occursin("os = \"$(Sys.isapple() ? "macos" : "linux")\"", entry)
 
-        code, said = julia(develop(package), depot, project; PATH = path, CARGO_HOME = depot)
+        code, said = build(at; PATH = path, CARGO_HOME = at.depot)
         @test code == 0 && occursin("comes from the artifact", said)
-        code, said = julia(USE, depot, project; PATH = path)
+        code, said = use(at; PATH = path)
         @test code == 0
         found, where, product = split(said, '|')
-        @test found == "artifact" && startswith(where, joinpath(depot, "artifacts")) && product == "[1.0 4.0; 3.0 8.0]"
+        @test found == "artifact" && startswith(where, joinpath(at.depot, "artifacts"))
+        @test product == "[1.0 4.0; 3.0 8.0]"
         @test read(where) == read(LIBRARY)
     end
 end
