@@ -89,7 +89,7 @@ end
 "What to do about a build that ended with this text."
 function remedy(text)
     occursin(r"linker .* not found", text) && return "A C compiler is missing, which Rust links with. Install one " *
-        "(Debian, Ubuntu: the package gcc; macOS: `xcode-select --install`; Windows: Visual Studio's build tools), $AGAIN."
+        "(Debian: the package gcc; macOS: `xcode-select --install`; Windows: Visual Studio's build tools), $AGAIN."
     occursin(r"failed to (download|fetch|get|query)|[Cc]ould not resolve host|spurious network", text) &&
         return "cargo could not download the crates that the engine is made of. Check the network, or the proxy or " *
                "mirror in cargo's config.toml, $AGAIN."
