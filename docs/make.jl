@@ -14,6 +14,7 @@ makedocs(
     ],
     # test/doctests.jl runs the examples, on every version of Julia.
     doctest = false,
+    checkdocs = :exports,
 )
 
 deploydocs(repo = "github.com/TensorOxide/TensorOxide.jl.git")

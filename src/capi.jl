@@ -86,7 +86,8 @@ struct Engine
     tox_eigh_full::Ptr{Cvoid}
 end
 
-const ENGINE = Ref{Engine}()
+# NULL until the engine is loaded: Julia then throws instead of calling it.
+const ENGINE = Ref(Engine(ntuple(_ -> C_NULL, fieldcount(Engine))...))
 
 "Look up every function of the loaded library `handle`."
 function attach(handle::Ptr{Cvoid})

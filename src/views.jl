@@ -9,8 +9,7 @@ const MATRIX = -1
 name(who::Int) = who == OUTPUT ? "the output" : who == MATRIX ? "the matrix" : "operand $who"
 
 @noinline throw_nonstrided(A, who) = throw(ArgumentError(
-    "$(name(who)) is a $(typeof(A)), whose elements do not lie at constant strides in memory; pass a copy, " *
-    "as in `Array(A)` or `copy(A)`"))
+    "$(name(who)) is a $(typeof(A)), which is not a strided array in memory; pass a copy, as in `Array(A)`"))
 
 """
     layout(A, who) -> pointer, strides, conj

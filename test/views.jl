@@ -46,6 +46,7 @@ end
     @test same(view(A, 2, 3), fill(A[2, 3]))
     @test same(view(A, 5:20), A[5:20])
     @test same(view(transpose(A), :, 2:2:6), transpose(A)[:, 2:2:6])
+    VERSION >= v"1.6" && @test same(reinterpret(reshape, Float64, A))
     B = randn(3, 4, 5)
     @test same(view(B, 2:3, :, 4), B[2:3, :, 4])
 end
