@@ -255,11 +255,13 @@ find_cargo() {
     done
     if has cargo; then say "the cargo on the PATH does not start, or is older than $cargo_least"; fi
     if has rustup; then
+        export RUSTUP_TOOLCHAIN=stable
+        (export RUSTUP_AUTO_INSTALL=0 && cargo_works) && return
         say "running 'rustup toolchain install stable', which keeps Rust in its own folder"
-        if patiently rustup toolchain install stable --profile minimal --component rustfmt --component clippy; then
-            export RUSTUP_TOOLCHAIN=stable
+        if patiently rustup toolchain install stable --no-self-update --profile minimal -c rustfmt -c clippy; then
             cargo_works && return
         fi
+        unset RUSTUP_TOOLCHAIN
         say "rustup could not provide Rust"
     fi
     mkdir -p "$tools"
