@@ -2,9 +2,12 @@
 //!
 //! The labels fall into four groups: those of the batch (in A, B and C), of the rows (A and C), of the columns (B and C), and
 //! the summed ones (A and B). If the axes of each group can be walked as one axis, in all tensors that have it, the
-//! step is a matrix product in place. Otherwise some of the tensors go through a dense copy: of the eight choices which to
-//! copy, the one that copies the fewest elements is taken. Small steps, and steps that are no matrix product (scalar and outer
-//! products, elementwise products), run as plain loops.
+//! step is a matrix product in place. Otherwise there are two remedies. A tensor may go through a dense copy. And of the
+//! rows or columns a part may be looped over, one matrix product for each of its values, which leaves less to be walked as
+//! one axis. Of all ways the one that moves the fewest elements is taken. Small steps, and steps that are no matrix product
+//! (scalar and outer products, elementwise products), run as plain loops.
+
+use std::ops::Range;
 
 use tensoroxide_dense::{gemm, Element, MatMut, MatRef};
 use tensoroxide_tensor::kernels::{accumulate_ordered, scale_ordered};
@@ -17,6 +20,11 @@ use crate::{product, Axes, Error, Label};
 
 /// Up to so many multiplications per matrix of a batch, plain loops are faster than the call of a matrix product.
 const SMALL: usize = 256;
+
+/// What it costs to copy an element, in units of what a matrix product spends on an element of its operands.
+const COPY: f64 = 2.0;
+/// What it costs to call a matrix product, in the same units.
+const CALL: f64 = 300.0;
 
 /// The tensors of a step, as positions in the strides of its loops.
 const C: usize = 0;
@@ -121,12 +129,20 @@ impl Pair {
         }
     }
 
-    /// Elements that go through a dense copy: what a better layout would have saved.
+    /// Elements that go through a dense copy.
     pub fn copied(&self) -> usize {
         match &self.kernel {
             Kernel::Loops { .. } => 0,
             Kernel::Product(p) => p.operands.iter().flat_map(|o| &o.copy).map(|copy| volume(&copy.into)).sum(),
         }
+    }
+
+    /// What moving the elements costs, apart from the multiplications: what a better layout could save. In units of one
+    /// element read by a matrix product.
+    pub fn overhead(&self) -> f64 {
+        let Kernel::Product(p) = &self.kernel else { return 0.0 };
+        let [m, n, k] = p.extents.map(|extent| extent as f64);
+        COPY * self.copied() as f64 + volume(&p.batch) as f64 * (CALL + m * k + k * n + m * n)
     }
 
     /// Multiplications; a rounded number, since more than 2⁶⁴ can be asked for.
@@ -210,136 +226,161 @@ fn extent(group: &[Index<3>]) -> usize {
     group.iter().map(|index| index.step.extent).product()
 }
 
+/// One way to see a step as matrix products.
+struct Way {
+    /// The tensors that go through a dense copy.
+    copied: [bool; 3],
+    /// Which run of the rows, and which of the columns, makes a matrix; the others are looped over.
+    runs: [usize; 2],
+    cost: f64,
+}
+
 impl Groups {
     fn kernel(mut self) -> Result<Kernel, Error> {
-        let extents = [extent(&self.rows), extent(&self.columns), extent(&self.summed)];
-        let matrix = extents[0].saturating_mul(extents[1]).saturating_mul(extents[2]);
-        let no_product = extents[2] == 1 || extents[0] == 1 && extents[1] == 1;
-        if matrix <= SMALL || no_product || extent(&self.batch) == 0 {
+        let [m, n, k] = [extent(&self.rows), extent(&self.columns), extent(&self.summed)];
+        let small = m.saturating_mul(n).saturating_mul(k) <= SMALL;
+        if small || k == 1 || m == 1 && n == 1 || extent(&self.batch) == 0 {
             let all = [&self.rows, &self.columns, &self.batch];
             let output = all.iter().flat_map(|group| group.iter());
             let output = output.map(|i| Loop { extent: i.step.extent, strides: [i.step.strides[C], 0] }).collect();
             let loops = all.iter().copied().chain([&self.summed]).flatten().map(|index| index.step).collect();
             return Ok(Kernel::Loops { output: order(output), loops: order(loops) });
         }
-        // Which of C, A, B to copy: bit t stands for tensor t. Fewest elements first.
-        let elements = |t: usize| -> usize {
-            [&self.batch, &self.rows, &self.columns, &self.summed]
-                .iter()
-                .flat_map(|group| group.iter())
-                .filter(|index| index.present[t])
-                .map(|index| index.step.extent)
-                .product()
-        };
-        let elements = [elements(C), elements(A), elements(B)];
-        let mut choices: Vec<u8> = (0..8).collect();
-        let cost =
-            |choice: u8| (0..3).filter(|t| choice >> t & 1 == 1).map(|t| elements[t]).fold(0, usize::saturating_add);
-        choices.sort_by_key(|&choice| cost(choice));
-        for choice in choices {
-            let copied = [0, 1, 2].map(|t| choice >> t & 1 == 1);
-            if let Some(product) = self.product(extents, copied)? {
-                return Ok(Kernel::Product(product));
-            }
+        let mut best: Option<Way> = None;
+        for choice in 0..8u8 {
+            self.cheapest_way([0, 1, 2].map(|t| choice >> t & 1 == 1), &mut best);
         }
-        unreachable!("three dense copies always make a product")
+        let best = best.expect("with three dense copies there always is a way");
+        Ok(Kernel::Product(self.product(&best)?))
     }
 
-    /// The product with these tensors copied, if the others can be used in place.
-    fn product(&mut self, extents: [usize; 3], copied: [bool; 3]) -> Result<Option<Product>, Error> {
-        let [m, n, k] = extents;
-        // Each group as one axis, of the tensors that have it in place.
-        let (Some(rows), Some(columns), Some(summed)) = (
-            linearise(&mut self.rows, [C, A], copied),
-            linearise(&mut self.columns, [C, B], copied),
-            linearise(&mut self.summed, [A, B], copied),
-        ) else {
-            return Ok(None);
+    /// The runs of rows, columns and summed indices if these tensors are copied.
+    fn runs(&mut self, copied: [bool; 3]) -> [Vec<Run>; 3] {
+        [
+            runs(&mut self.rows, [C, A], copied),
+            runs(&mut self.columns, [C, B], copied),
+            runs(&mut self.summed, [A, B], copied),
+        ]
+    }
+
+    /// Finds the cheapest way among those that copy these tensors, if it is cheaper than the best one so far.
+    fn cheapest_way(&mut self, copied: [bool; 3], best: &mut Option<Way>) {
+        let [rows, columns, summed] = self.runs(copied);
+        let [summed] = &summed[..] else { return };
+        let elements = |t: usize| -> f64 {
+            let all = [&self.batch, &self.rows, &self.columns, &self.summed];
+            all.iter().flat_map(|g| g.iter()).filter(|i| i.present[t]).map(|i| i.step.extent as f64).product()
         };
-        let sides = [
-            (C, (m, &rows, &self.rows), (n, &columns, &self.columns)),
-            (A, (m, &rows, &self.rows), (k, &summed, &self.summed)),
-            (B, (k, &summed, &self.summed), (n, &columns, &self.columns)),
-        ];
-        let mut batch: Vec<Loop<3>> = self.batch.iter().map(|index| index.step).collect();
-        let mut scratch = 0usize;
-        let mut operands = Vec::with_capacity(3);
-        for (t, (height, vertical, down), (width, horizontal, right)) in sides {
-            if !copied[t] {
-                // The stride of a side of one element may be anything, so it is made to suit.
-                let unit_rows = height == 1 || vertical[t] == 1;
-                let unit_columns = width == 1 || horizontal[t] == 1;
-                let (row_stride, col_stride) = match (unit_rows, unit_columns) {
-                    (true, _) if width == 1 || horizontal[t] >= height as isize => {
-                        (1, if width == 1 { height as isize } else { horizontal[t] })
-                    }
-                    (_, true) if height == 1 || vertical[t] >= width as isize => {
-                        (if height == 1 { width as isize } else { vertical[t] }, 1)
-                    }
-                    _ => return Ok(None),
-                };
-                operands.push(Operand { row_stride, col_stride, copy: None });
-                continue;
+        let copies: f64 = (0..3).filter(|&t| copied[t]).map(|t| COPY * elements(t)).sum();
+        let total = |runs: &[Run]| runs.iter().map(|run| run.axis.extent as f64).product::<f64>();
+        let all = extent(&self.batch) as f64 * total(&rows) * total(&columns);
+        for (i, down) in rows.iter().enumerate() {
+            for (j, right) in columns.iter().enumerate() {
+                let (m, n, k) = (down.axis.extent as f64, right.axis.extent as f64, summed.axis.extent as f64);
+                let cost = copies + all / (m * n) * (CALL + m * k + k * n + m * n);
+                let sides = [(C, down, right), (A, down, summed), (B, summed, right)];
+                let usable = sides.iter().all(|&(t, down, right)| copied[t] || in_place(t, down, right).is_some());
+                if usable && best.as_ref().is_none_or(|way| cost < way.cost) {
+                    *best = Some(Way { copied, runs: [i, j], cost });
+                }
             }
+        }
+    }
+
+    /// The product that goes this way.
+    fn product(&mut self, way: &Way) -> Result<Product, Error> {
+        let [rows, columns, summed] = self.runs(way.copied);
+        let (down, right, summed) = (&rows[way.runs[0]], &columns[way.runs[1]], &summed[0]);
+        let looped = |group: &[Index<3>], run: &Run| [&group[..run.range.start], &group[run.range.end..]].concat();
+        let looped = [self.batch.clone(), looped(&self.rows, down), looped(&self.columns, right)].concat();
+        let mut batch: Vec<Loop<3>> = looped.iter().map(|index| index.step).collect();
+        let mut scratch = 0usize;
+        let mut operand = |t: usize,
+                           (down, vertical): (&Run, &[Index<3>]),
+                           (right, horizontal): (&Run, &[Index<3>])| {
+            if let (false, Some((row_stride, col_stride))) = (way.copied[t], in_place(t, down, right)) {
+                return Ok(Operand { row_stride, col_stride, copy: None });
+            }
+            let (vertical, horizontal) = (&vertical[down.range.clone()], &horizontal[right.range.clone()]);
+            let (height, width) = (down.axis.extent, right.axis.extent);
             // The side that the tensor itself walks in smaller steps comes first in the copy.
             let nearest = |group: &[Index<3>]| {
-                group
-                    .iter()
-                    .filter(|i| i.step.extent > 1)
-                    .map(|i| i.step.strides[t].unsigned_abs())
-                    .min()
-                    .unwrap_or(usize::MAX)
+                let steps = group.iter().filter(|i| i.step.extent > 1).map(|i| i.step.strides[t].unsigned_abs());
+                steps.min().unwrap_or(usize::MAX)
             };
-            let down_first = nearest(down) <= nearest(right);
-            let (row_stride, col_stride) = if down_first { (1, height as isize) } else { (width as isize, 1) };
+            let (row_stride, col_stride) =
+                if nearest(vertical) <= nearest(horizontal) { (1, height as isize) } else { (width as isize, 1) };
             let mut into = Vec::new();
-            let mut lay = |group: &[Index<3>], mut stride: isize| {
-                for index in group {
-                    into.push(Loop { extent: index.step.extent, strides: [stride, index.step.strides[t]] });
-                    stride *= index.step.extent as isize;
-                }
+            let mut lay = |index: &Index<3>, stride: isize| {
+                into.push(Loop { extent: index.step.extent, strides: [stride, index.step.strides[t]] });
+                stride * index.step.extent as isize
             };
-            lay(down, row_stride);
-            lay(right, col_stride);
+            vertical.iter().fold(row_stride, |stride, index| lay(index, stride));
+            horizontal.iter().fold(col_stride, |stride, index| lay(index, stride));
             let mut stride = (height * width) as isize;
-            for (l, index) in batch.iter_mut().zip(&self.batch) {
-                into.push(Loop { extent: l.extent, strides: [stride, index.step.strides[t]] });
+            for (l, index) in batch.iter_mut().zip(&looped).filter(|(_, index)| index.present[t]) {
                 l.strides[t] = stride;
-                stride *= l.extent as isize;
+                stride = lay(index, stride);
             }
             let start = scratch;
             scratch = element_count(&[scratch.checked_add(stride as usize).unwrap_or(usize::MAX)])?;
             let back = into.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[1], l.strides[0]] }).collect();
-            operands.push(Operand {
-                row_stride,
-                col_stride,
-                copy: Some(DenseCopy { into: order(into), back: order(back), start }),
-            });
-        }
-        let operands = operands.try_into().expect("three operands");
-        Ok(Some(Product { extents, batch: order(batch), operands, scratch }))
+            let copy = DenseCopy { into: order(into), back: order(back), start };
+            Ok::<Operand, Error>(Operand { row_stride, col_stride, copy: Some(copy) })
+        };
+        let operands = [
+            operand(C, (down, &self.rows), (right, &self.columns))?,
+            operand(A, (down, &self.rows), (summed, &self.summed))?,
+            operand(B, (summed, &self.summed), (right, &self.columns))?,
+        ];
+        let extents = [down.axis.extent, right.axis.extent, summed.axis.extent];
+        Ok(Product { extents, batch: order(batch), operands, scratch })
     }
 }
 
-/// Sorts a group so that, in each of the two tensors that is not copied, it can be walked as one axis, and returns that
-/// axis's strides; `None` if there is no such order. In copied tensors any order will do.
-fn linearise(group: &mut [Index<3>], tensors: [usize; 2], copied: [bool; 3]) -> Option<[isize; 3]> {
-    let in_place: Vec<usize> = tensors.into_iter().filter(|&t| !copied[t]).collect();
-    let by = in_place.first().copied().unwrap_or(tensors[0]);
+/// Neighbours in a sorted group that can be walked as one axis.
+struct Run {
+    range: Range<usize>,
+    axis: Loop<3>,
+}
+
+/// Sorts a group by the steps of a tensor that is used in place, and cuts it where a tensor used in place cannot be walked on as
+/// one axis. There is at least one run; in copied tensors any order will do.
+fn runs(group: &mut [Index<3>], tensors: [usize; 2], copied: [bool; 3]) -> Vec<Run> {
+    let in_place = || tensors.into_iter().filter(|&t| !copied[t]);
+    let by = in_place().next().unwrap_or(tensors[0]);
     group.sort_by_key(|index| index.step.strides[by].unsigned_abs());
-    let mut walked: Option<Loop<3>> = None;
-    for step in group.iter().map(|index| index.step).filter(|step| step.extent != 1) {
-        match &mut walked {
-            None => walked = Some(step),
-            Some(axis) => {
-                if in_place.iter().any(|&t| step.strides[t] != axis.strides[t].wrapping_mul(axis.extent as isize)) {
-                    return None;
-                }
-                axis.extent *= step.extent;
-            }
+    let mut runs = vec![Run { range: 0..0, axis: Loop { extent: 1, strides: [1; 3] } }];
+    for (i, step) in group.iter().map(|index| index.step).enumerate() {
+        let last = runs.len() - 1;
+        let Run { range, axis } = &mut runs[last];
+        let goes_on = |t: usize| step.strides[t] == axis.strides[t].wrapping_mul(axis.extent as isize);
+        if axis.extent == 1 || step.extent == 1 {
+            axis.strides = if axis.extent == 1 { step.strides } else { axis.strides };
+        } else if !in_place().all(goes_on) {
+            runs.push(Run { range: i..i + 1, axis: step });
+            continue;
         }
+        axis.extent *= step.extent;
+        range.end = i + 1;
     }
-    Some(walked.map_or([1; 3], |axis| axis.strides))
+    runs
+}
+
+/// The row and the column stride of a tensor used in place, if a matrix product can work on it so: one of them must be
+/// 1, and the other one step over what it walks. The stride of a side of one element does not count.
+fn in_place(t: usize, down: &Run, right: &Run) -> Option<(isize, isize)> {
+    let (height, width) = (down.axis.extent as isize, right.axis.extent as isize);
+    let (vertical, horizontal) = (down.axis.strides[t], right.axis.strides[t]);
+    let vertical_unit = height == 1 || vertical == 1;
+    let horizontal_unit = width == 1 || horizontal == 1;
+    if vertical_unit && (width == 1 || horizontal >= height) {
+        Some((1, if width == 1 { height } else { horizontal }))
+    } else if horizontal_unit && (height == 1 || vertical >= width) {
+        Some((if height == 1 { width } else { vertical }, 1))
+    } else {
+        None
+    }
 }
 
 impl Product {

@@ -261,6 +261,16 @@ fn an_empty_output_is_not_touched_by_an_empty_sum() {
 }
 
 #[test]
+fn what_lies_apart_is_looped_over_rather_than_copied() {
+    // A step of DMRG's effective Hamiltonian: the operator W is small, θ is large and keeps the order of its axes.
+    let (p, w, s, t, b) = ((0, 90), (1, 5), (2, 2), (3, 2), (4, 90));
+    let (up, v) = ((5, 2), (6, 5));
+    let step = pair(&[p, w, s, t, b], &[w, up, s, v], &[p, up, v, t, b]).unwrap();
+    assert_eq!(step.copied(), 5 * 2 * 2 * 5, "only W is copied");
+    assert_eq!(step.kernel_name(), "batched product through copies of B");
+}
+
+#[test]
 fn steps_that_cannot_be() {
     assert_eq!(pair(&[(0, 2)], &[(0, 3)], &[]).unwrap_err(), Error::Extent { label: 0, extents: (2, 3) });
     assert_eq!(pair(&[(0, 2)], &[(0, 2)], &[(1, 2)]).unwrap_err(), Error::NotInInput(1));
@@ -275,12 +285,12 @@ fn steps_that_cannot_be() {
 
 #[test]
 fn a_run_that_does_not_fit_writes_nothing() {
-    let labels = [(0, 20), (1, 20), (2, 3)];
-    let step = pair(&labels, &labels[1..2], &[labels[0], labels[2]]).unwrap();
-    let a = tensor::<f64>(Layout::column_major(&[20, 20, 3]).unwrap(), 1);
-    let b = tensor::<f64>(Layout::column_major(&[20]).unwrap(), 2);
-    let reversed = tensor::<f64>(Layout::new(&[20], &[-1]).unwrap(), 2);
-    let mut c = Tensor::from_fn(&[20, 3], |_| 7.0).unwrap();
+    // The summed labels lie apart in A, so that A goes through a copy.
+    let step = pair(&[(1, 5), (0, 20), (2, 12)], &[(1, 5), (2, 12)], &[(0, 20)]).unwrap();
+    let a = tensor::<f64>(Layout::column_major(&[5, 20, 12]).unwrap(), 1);
+    let b = tensor::<f64>(Layout::column_major(&[5, 12]).unwrap(), 2);
+    let reversed = tensor::<f64>(Layout::new(&[5, 12], &[-1, 5]).unwrap(), 2);
+    let mut c = Tensor::from_fn(&[20], |_| 7.0).unwrap();
     let mut run = |b: View<'_, f64>, fixed: &[usize], scratch: &mut [f64]| {
         step.run(1.0, a.view(), false, b, false, 0.0, c.view_mut().unwrap(), fixed, scratch, Threads::ONE)
     };

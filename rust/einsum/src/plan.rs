@@ -326,7 +326,7 @@ impl<'a> Builder<'a> {
         Ok(self.intermediates.len() - 1)
     }
 
-    /// The result of pair `k` of the path, its axes in the order that costs the fewest copies here and where it is used.
+    /// The result of pair `k` of the path, its axes in the order that moves the fewest elements here and where it is used.
     fn contracted(&mut self, path: &Path, k: usize) -> Result<usize, Error> {
         let (count, (a, b)) = (self.network.operands.len(), path.0[k]);
         let (a, b) = (self.sources[a], self.sources[b]);
@@ -358,11 +358,20 @@ impl<'a> Builder<'a> {
             candidates.push([&free[..], &shared].concat());
             candidates.push([&shared[..], &free].concat());
         }
-        let mut best: Option<(usize, Intermediate)> = None;
+        // The order of one operand, with what the other one brings in the place of what is summed.
+        for (own, other) in [(a, &columns), (b, &rows)] {
+            let of_own = self.labels(own);
+            let first = of_own.iter().position(|&label| !needed[label as usize]).unwrap_or(of_own.len());
+            let kept = |labels: &[Label]| -> Vec<Label> {
+                labels.iter().copied().filter(|&label| needed[label as usize]).collect()
+            };
+            candidates.push(distinct([kept(&of_own[..first]), other.clone(), kept(&of_own[first..])].concat()));
+        }
+        let mut best: Option<(f64, Intermediate)> = None;
         for labels in candidates {
             let made = self.dense(&labels)?;
             let axes = Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() };
-            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices)?.copied();
+            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices)?.overhead();
             if let Some(partner) = partner {
                 cost += self.cost_of_use(axes, partner, path, k)?;
             }
@@ -375,9 +384,9 @@ impl<'a> Builder<'a> {
         Ok(self.intermediates.len() - 1)
     }
 
-    /// Elements that the next step copies if the result of pair `k` is laid out so. Its own result, whose layout
+    /// What moving elements costs in the next step if the result of pair `k` is laid out so. Its own result, whose layout
     /// is not known yet unless it is the output, is taken in the order that suits it.
-    fn cost_of_use(&self, axes: Axes<'_>, partner: Source, path: &Path, k: usize) -> Result<usize, Error> {
+    fn cost_of_use(&self, axes: Axes<'_>, partner: Source, path: &Path, k: usize) -> Result<f64, Error> {
         let with = self.axes(partner);
         let last = k + 2 == path.0.len();
         let mut labels: Vec<Label> = if last {
@@ -390,7 +399,7 @@ impl<'a> Builder<'a> {
         labels.retain(|label| axes.labels.contains(label) || with.labels.contains(label));
         let result = self.dense(&labels)?;
         let result = Axes { labels: &result.labels, shape: result.layout.shape(), strides: result.layout.strides() };
-        Ok(Pair::new(axes, with, result, self.slices).map_or(0, |step| step.copied()))
+        Ok(Pair::new(axes, with, result, self.slices).map_or(0.0, |step| step.overhead()))
     }
 }
 
