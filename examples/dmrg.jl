@@ -145,7 +145,7 @@ function optimise_bond!(chain::Chain{T}, i, direction, clock; maxdim, cutoff, kr
 
     # The environments and the two operators around θ, all in one contraction: planned here, used by each product.
     L, R = chain.left[i], chain.right[i+1]
-    product = @spent clock.contraction plan!(plans, "pwa,wSsv,vTtx,bxq,astb->pSTq", L, H[i], H[i+1], R, θ)
+    product = @spent clock.contraction plan!(plans, "pwa,wSsv,vTtx,xbq,astb->pSTq", L, H[i], H[i+1], R, θ)
     multiply!(y, x) = product(y, L, H[i], H[i+1], R, x)
     energy, products = lanczos!(θ, multiply!, chain.krylov, plans, clock; krylovdim = krylovdim, tol = tol)
 

@@ -3,7 +3,7 @@
 #     ψ[i]  (a, s, b)       site tensor: left bond, physical index, right bond
 #     H[i]  (w, s′, s, x)   operator tensor: left bond, outgoing index, incoming index, right bond
 #     L     (a′, w, a)      everything left of a site in ⟨ψ|H|ψ⟩: bond of the bra, of the operator, of the ket
-#     R     (b, x, b′)      everything right of a site: bond of the ket, of the operator, of the bra
+#     R     (x, b, b′)      everything right of a site: bond of the operator, of the ket, of the bra
 #
 # The bra's bond stands outside in L and R, and the ket's inside, so that L·ψ and ψ·R are matrix products as they stand.
 # Every contraction and every decomposition is the engine's.
@@ -122,8 +122,8 @@ end
 
 "The environment right of the previous site: `R` with one site more, written over `old` where that fits."
 function grow_right!(plans, old, R, A, W)
-    new = recycle(old, size(A, 1), size(W, 1), size(A, 1))
-    contract!(new, plans, "bxq,pSq,wSsx,asb->awp", R, A, W, A; conj = (2,))
+    new = recycle(old, size(W, 1), size(A, 1), size(A, 1))
+    contract!(new, plans, "xbq,pSq,wSsx,asb->wap", R, A, W, A; conj = (2,))
 end
 
 "⟨ψ|H|ψ⟩ of a normalised state."
