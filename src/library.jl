@@ -103,25 +103,25 @@ function open_library(path, found; abi = ABI_VERSION)
     return handle
 end
 
-const MACHINES = Dict((:elf, 0x003e) => ("Linux", "x86_64"), (:elf, 0x00b7) => ("Linux", "aarch64"),
-                      (:elf, 0x0003) => ("Linux", "i686"),
-                      (:mach, 0x01000007) => ("macOS", "x86_64"), (:mach, 0x0100000c) => ("macOS", "aarch64"),
-                      (:pe, 0x8664) => ("Windows", "x86_64"), (:pe, 0xaa64) => ("Windows", "aarch64"),
-                      (:pe, 0x014c) => ("Windows", "i686"))
+const MACHINES = Dict{Tuple{Symbol,Int},Tuple{String,String}}(
+    (:elf, 0x3e) => ("Linux", "x86_64"), (:elf, 0xb7) => ("Linux", "aarch64"), (:elf, 0x03) => ("Linux", "i686"),
+    (:mach, 0x01000007) => ("macOS", "x86_64"), (:mach, 0x0100000c) => ("macOS", "aarch64"),
+    (:pe, 0x8664) => ("Windows", "x86_64"), (:pe, 0xaa64) => ("Windows", "aarch64"), (:pe, 0x014c) => ("Windows", "i686"))
 
 "For which system and processor the library at `path` was made, or `nothing` when that is not known."
 function machine_of(path)
     return open(path) do io
-        head = read(io, 64)
-        length(head) < 64 && return nothing
-        word(T, at) = ltoh(reinterpret(T, head[at+1:at+sizeof(T)])[1])
-        if head[1:4] == b"\x7fELF"
-            get(MACHINES, (:elf, word(UInt16, 18)), nothing)
-        elseif word(UInt32, 0) == 0xfeedfacf
-            get(MACHINES, (:mach, word(UInt32, 4)), nothing)
-        elseif head[1:2] == b"MZ"
-            seek(io, word(UInt32, 60) + 4)
-            eof(io) ? nothing : get(MACHINES, (:pe, ltoh(read(io, UInt16))), nothing)
+        filesize(io) < 64 && return nothing
+        magic = read(io, 4)
+        if magic == b"\x7fELF"
+            seek(io, 18)
+            get(MACHINES, (:elf, Int(ltoh(read(io, UInt16)))), nothing)
+        elseif magic == b"\xcf\xfa\xed\xfe"
+            get(MACHINES, (:mach, Int(ltoh(read(io, UInt32)))), nothing)
+        elseif magic[1:2] == b"MZ"
+            seek(io, 60)
+            seek(io, Int(ltoh(read(io, UInt32))) + 4)
+            eof(io) ? nothing : get(MACHINES, (:pe, Int(ltoh(read(io, UInt16)))), nothing)
         else
             nothing
         end
