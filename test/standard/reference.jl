@@ -31,7 +31,7 @@ end
 The contraction, and the sum of the magnitudes of the terms of each entry, both flat; the result's shape; the number of
 terms.
 """
-function reference(expression, As; conj = fill(false, length(As)))
+function reference(expression, @nospecialize(As); @nospecialize(conj = fill(false, length(As))))
     inputs, output = labels(expression, Int[ndims(A) for A in As])
     sizes = Dict{Char,Int}()
     for (term, A) in zip(inputs, As), (label, n) in zip(term, size(A))
@@ -86,7 +86,8 @@ are multiplied and summed, each entry is off by at most about `(n + m)·eps` tim
 complex products cost up to 2√2 as much; twice that for the reference itself; two more roundings for α and β. So ≤ 1 is
 right, and a wrong term is far above.
 """
-function deviation(@nospecialize(C), expression, As; conj = fill(false, length(As)), α = 1, β = 0, C₀ = C)
+function deviation(@nospecialize(C), expression, @nospecialize(As); @nospecialize(conj = fill(false, length(As))),
+                   α = 1, β = 0, @nospecialize(C₀ = C))
     value, magnitude, shape, terms = reference(expression, As; conj = conj)
     shape == Int[size(C)...] || return Inf
     ε = eps(real(eltype(C)))
