@@ -13,7 +13,9 @@ Operands of different element types are converted to the type that Julia promote
 they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex
 conjugated; `A'` does this to a matrix without a copy.
 
-The plan of a call is kept and used again by calls with the same expression, shapes, element type and `conj`.
+The plan of a call is kept and used again by calls with the same expression, shapes, element type and `conj`. How many
+indices the result has is in the text of the expression, where the compiler does not look: inner loops want a
+[`contraction_plan`](@ref), or [`einsum!`](@ref).
 
 Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a number of
 operands that does not fit, or an operand that is not strided or whose element type is not supported; a

@@ -41,6 +41,15 @@ many(plan, C, A, B, D, E) = @allocated plan(C, A, B, D, E)
     @test many(plan, C, A, B, D, D) == 0
 end
 
+@testset "types are known to the compiler" begin
+    A, C = ones(2, 2), zeros(2, 2)
+    plan = contraction_plan("ij,jk->ik", [(2, 2), (2, 2)])
+    @test @inferred(plan(A, A)) isa Matrix{Float64}
+    @test @inferred(plan(C, A', A; β = 1)) === C
+    @test @inferred(contraction_plan("ij,ij->", [(2, 2), (2, 2)])(A, A)) === 4.0
+    @test @inferred(einsum!(C, "ij,jk->ik", A, A)) === C
+end
+
 @testset "a second call gives the same bits" begin
     rng = MersenneTwister(11)
     As = randn(rng, 20, 30), randn(rng, 30, 40), randn(rng, 40, 10)
