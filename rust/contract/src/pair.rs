@@ -58,7 +58,7 @@ enum Kernel {
     /// Scale C over `output`, then add up over `loops`.
     Loops { output: Vec<Loop<2>>, loops: Vec<Loop<3>> },
     /// A product of matrices for each element of the batch.
-    Product(Product),
+    Product(Box<Product>),
 }
 
 #[derive(Clone, Debug)]
@@ -251,7 +251,7 @@ impl Groups {
             self.cheapest_way([0, 1, 2].map(|t| choice >> t & 1 == 1), &mut best);
         }
         let best = best.expect("with three dense copies there always is a way");
-        Ok(Kernel::Product(self.product(&best)?))
+        Ok(Kernel::Product(Box::new(self.product(&best)?)))
     }
 
     /// The runs of rows, columns and summed indices if these tensors are copied.
@@ -323,7 +323,7 @@ impl Groups {
                 stride = lay(index, stride);
             }
             let start = scratch;
-            scratch = element_count(&[scratch.checked_add(stride as usize).unwrap_or(usize::MAX)])?;
+            scratch = element_count(&[scratch.saturating_add(stride as usize)])?;
             let back = into.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[1], l.strides[0]] }).collect();
             let copy = DenseCopy { into: order(into), back: order(back), start };
             Ok::<Operand, Error>(Operand { row_stride, col_stride, copy: Some(copy) })

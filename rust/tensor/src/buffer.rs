@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::reversed_empty_ranges)] // such a range is one of the cases
+    #[allow(clippy::reversed_empty_ranges, clippy::single_range_in_vec_init)] // such ranges are among the cases
     fn disjoint_ranges_only() {
         let mut buffer = Buffer::<f32>::zeroed(8).unwrap();
         assert!(buffer.disjoint_mut([0..3, 5..8, 3..5]).is_some());
