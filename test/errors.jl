@@ -140,6 +140,43 @@ end
     @test refuses(() -> TO.svd_compact(ones(3)), MethodError)
 end
 
+# What the Julia face never asks for, asked past it: the boundary refuses by itself.
+@testset "at the boundary" begin
+    plan = contraction_plan("ij,jk->ik", [(2, 2), (2, 2)])
+    C, α, β = zeros(2, 2), ComplexF64(1), ComplexF64(0)
+    @test refuses(() -> TO.execute!(plan, C, (A22, Float32.(A22)), α, β), ArgumentError, "operand 2", "type")
+    @test refuses(() -> TO.execute!(plan, zeros(ComplexF64, 2, 2), (A22, A22), α, β), ArgumentError, "output", "type")
+    @test refuses(() -> TO.execute!(plan, C, (A22,), α, β), ArgumentError, "2 operand", "1")
+    nothing_there = TO.ContractionPlan{Float64,2,2}(C_NULL, "", Vector{Int}[], (2, 2), TO.PlanInfo())
+    @test refuses(() -> nothing_there(C, A22, A22), ArgumentError, "NULL")
+    @test refuses(() -> TO.plan_run(plan.handle, C_NULL, 2, C_NULL, C_NULL, α, β), ArgumentError, "NULL")
+    frame = zeros(Int64, 100)
+    GC.@preserve frame A22 C begin
+        tensors = convert(Ptr{TO.DLTensor}, pointer(frame))
+        room = pointer(frame, 50)
+        for (k, A) in enumerate((A22, A22, C))
+            _, room = TO.place!(tensors, k, room, A, k)
+        end
+        run() = TO.plan_run(plan.handle, tensors, 2, C_NULL, tensors + 2sizeof(TO.DLTensor), α, β)
+        run()
+        @test C == A22 * A22
+        fill!(C, NaN)
+        good = unsafe_load(tensors, 2)
+        for (field, wrong, words) in [(:ndim, Int32(-1), ["operand 2"]), (:device, TO.DLDevice(2, 0), ["operand 2"]),
+                                      (:dtype, TO.DLDataType(0, 64, 1), ["operand 2"]),
+                                      (:dtype, TO.DLDataType(2, 64, 2), ["operand 2"]),
+                                      (:data, C_NULL, ["operand 2", "NULL"]), (:shape, Ptr{Int64}(0), ["operand 2"])]
+            bad = [name === field ? wrong : getfield(good, name) for name in fieldnames(TO.DLTensor)]
+            unsafe_store!(tensors, TO.DLTensor(bad...), 2)
+            @test refuses(run, ArgumentError, words...)
+        end
+        unsafe_store!(tensors, good, 2)
+        unsafe_store!(good.shape, -2)
+        @test refuses(run, ArgumentError, "operand 2", "-2")
+        @test all(isnan, C)
+    end
+end
+
 @testset "settings" begin
     @test refuses(() -> TO.set_num_threads(0), ArgumentError, "0")
     @test refuses(() -> TO.set_provider(:mkl), ArgumentError, ":mkl")
