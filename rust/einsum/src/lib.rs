@@ -9,7 +9,7 @@
 //! | [`path`] | network | [`Path`](path::Path): which two tensors to contract, one pair after another |
 //! | [`plan`] | network and path | [`Plan`]: the layout of every intermediate and its place in the workspace |
 //! | `program` | plan and the operands' strides | kernels ready to run |
-//! | [`einsum`] | plan and tensors | the result |
+//! | [`execute`] | plan and tensors | the result |
 
 mod error;
 pub mod execute;

@@ -1,7 +1,7 @@
 //! In which order to contract: the search for a cheap sequence of pairs.
 //!
 //! The cost of a pair is the number of multiplications, the product of the extents of all its labels. Up to
-//! [`EXACT`] tensors the search is exhaustive ([`exact`]); beyond, greedy ([`greedy`]). Parentheses are searched from the
+//! [`EXACT`] tensors the search is exhaustive (`exact`); beyond, greedy (`greedy`). Parentheses are searched from the
 //! inside out, each as a network of its own. Nothing here depends on chance, time or threads.
 
 mod exact;
