@@ -15,7 +15,8 @@ function artifact_folder(name, file)
     return Base.invokelatest(artifacts.artifact_path, hash)
 end
 
-# Since Julia 1.7 one library passes BLAS and LAPACK calls on to the one that the user chose: its symbols are to be lent.
+# Since Julia 1.7 one library passes BLAS and LAPACK calls on to the one that the user chose: its symbols are the
+# ones to lend.
 @static if VERSION >= v"1.7"
     blas_library() = LinearAlgebra.BLAS.libblas
     lapack_library() = LinearAlgebra.BLAS.libblas
@@ -50,6 +51,6 @@ end
 platform_name(Pkg, platform) =
     VERSION >= v"1.6" ? Base.BinaryPlatforms.triplet(platform) : Pkg.BinaryPlatforms.triplet(platform)
 
-# Before Julia 1.9 precompiling keeps inferred code only, and calls of that box the tuples of arrays that they pass: good
-# for what runs once, not for what must not allocate.
+# Before Julia 1.9 precompiling keeps inferred code only, and calls of that box the tuples of arrays that they pass:
+# good for what runs once, not for what must not allocate.
 const CACHES_NATIVE_CODE = VERSION >= v"1.9"
