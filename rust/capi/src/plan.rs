@@ -227,12 +227,13 @@ unsafe fn run<T: Element>(
     beta: Complex64,
 ) -> Result<(), Failure> {
     let named = |i: usize, failure: Failure| failure.about(format_args!("operand {}", i + 1));
-    let mut borrowed: SmallVec<[Borrowed<'_>; FEW]> = SmallVec::with_capacity(operands.len());
+    // `new`, since `with_capacity` returns its kilobyte by value.
+    let mut borrowed: SmallVec<[Borrowed<'_>; FEW]> = SmallVec::new();
     for (i, operand) in operands.iter().enumerate() {
         // SAFETY: the caller's promise.
         borrowed.push(unsafe { Borrowed::new(operand) }.map_err(|error| named(i, error.into()))?);
     }
-    let mut views: SmallVec<[View<'_, T>; FEW]> = SmallVec::with_capacity(operands.len());
+    let mut views: SmallVec<[View<'_, T>; FEW]> = SmallVec::new();
     for (i, operand) in borrowed.iter().enumerate() {
         // SAFETY: the caller's promise.
         views.push(unsafe { view(operand, "the tensor") }.map_err(|failure| named(i, failure))?);

@@ -37,20 +37,26 @@ pub fn reach(shape: &[usize], strides: &[isize]) -> Result<(isize, isize), Error
     if shape.len() != strides.len() {
         return Err(Error::StrideCount { rank: shape.len(), strides: strides.len() });
     }
-    if element_count(shape)? == 0 {
-        return Ok((0, 0));
-    }
-    let (mut low, mut high) = (0isize, 0isize);
-    let limit = isize::MAX / MAX_ELEMENT as isize;
+    // One pass without a branch out of it: this runs for every tensor of every call.
+    const MOST: usize = isize::MAX as usize / MAX_ELEMENT;
+    let (mut low, mut high, mut count, mut empty, mut too_many, mut too_far) =
+        (0isize, 0isize, 1usize, false, false, false);
     for (&extent, &stride) in shape.iter().zip(strides) {
-        let end = isize::try_from(extent - 1).ok().and_then(|last| last.checked_mul(stride));
-        let bound = if stride < 0 { &mut low } else { &mut high };
-        *bound = end.and_then(|end| bound.checked_add(end)).ok_or_else(|| Error::TooLarge { shape: shape.to_vec() })?;
-        if low < -limit || high > limit {
-            return Err(Error::TooLarge { shape: shape.to_vec() });
-        }
+        let (product, overflows) = count.overflowing_mul(extent.max(1));
+        (count, too_many) = (product, too_many | overflows | (product > MOST));
+        empty |= extent == 0;
+        let (end, overflows) = (extent.wrapping_sub(1) as isize).overflowing_mul(stride);
+        too_far |= overflows;
+        let bound = if end < 0 { &mut low } else { &mut high };
+        let (sum, overflows) = bound.overflowing_add(end);
+        (*bound, too_far) = (sum, too_far | overflows);
     }
-    Ok((low, high))
+    too_far |= low < -(MOST as isize) || high > MOST as isize;
+    match (too_many || too_far && !empty, empty) {
+        (true, _) => Err(Error::TooLarge { shape: shape.to_vec() }),
+        (false, true) => Ok((0, 0)),
+        (false, false) => Ok((low, high)),
+    }
 }
 
 /// The strides of Julia's arrays: the first axis varies fastest. Extents of 0 count as 1, so that strides stay useful.
