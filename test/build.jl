@@ -141,6 +141,7 @@ function scratch_package()
     cp(joinpath(PACKAGE, "rust", "Cargo.toml"), joinpath(package, "rust", "Cargo.toml"))
     mkpath(joinpath(package, "rust", "capi"))
     cp(joinpath(PACKAGE, "rust", "capi", "include"), joinpath(package, "rust", "capi", "include"))
+    chmod(package, 0o755; recursive = true)      # Pkg makes the files of an added package read-only
     return package
 end
 
