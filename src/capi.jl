@@ -108,12 +108,8 @@ is_lent(routine) = ccall(ENGINE[].tox_is_lent, Int32, (Cstring,), routine) == 1
 set_engine_provider(p) = check(ccall(ENGINE[].tox_set_provider, Int32, (Int32,), p))
 engine_provider() = ccall(ENGINE[].tox_provider, Int32, ())
 
-function plan_create(request, handle)
-    status = ccall(ENGINE[].tox_plan_create, Int32, (Ref{PlanRequest}, Ptr{Ptr{Cvoid}}), request, handle)
-    # The user's own limit is not the machine's, and the exception for that would have no text.
-    status == OUT_OF_MEMORY && request.memory_limit > 0 && throw(ArgumentError(last_error()))
-    check(status)
-end
+plan_create(request, handle) =
+    check(ccall(ENGINE[].tox_plan_create, Int32, (Ref{PlanRequest}, Ptr{Ptr{Cvoid}}), request, handle))
 plan_destroy(handle) = ccall(ENGINE[].tox_plan_destroy, Cvoid, (Ptr{Cvoid},), handle)
 plan_info(handle, info) = check(ccall(ENGINE[].tox_plan_info, Int32, (Ptr{Cvoid}, Ptr{PlanInfo}), handle, info))
 plan_output_shape(handle, extents) =
@@ -147,7 +143,6 @@ engine_eigh_full(t, conj) =
 
 @inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
 
-const OUT_OF_MEMORY = 8
 last_error() = unsafe_string(ccall(ENGINE[].tox_last_error, Cstring, ()))
 
 @noinline function throw_status(status::Int32)
@@ -156,7 +151,7 @@ last_error() = unsafe_string(ccall(ENGINE[].tox_last_error, Cstring, ()))
     status == 2 && throw(DimensionMismatch(text))
     status == 6 && throw(LinearAlgebra.LAPACKException(1))   # LinearAlgebra's types hold a number, no text
     status == 7 && throw(LinearAlgebra.SingularException(1))
-    status == OUT_OF_MEMORY && throw(OutOfMemoryError())
+    status == 8 && throw(OutOfMemoryError())
     status == 10 && throw(OverflowError(text))
     throw(ErrorException("the tensor engine failed (status $status), which is a bug of the engine: $text"))
 end

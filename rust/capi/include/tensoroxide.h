@@ -100,7 +100,8 @@ typedef struct {
 // Done.
 #define TOX_OK 0
 
-// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent.
+// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent, a
+// limit that cannot be kept.
 #define TOX_INVALID_ARGUMENT 1
 
 // Extents or ranks that do not fit together.
@@ -121,7 +122,7 @@ typedef struct {
 // A singular matrix where a regular one is needed.
 #define TOX_SINGULAR 7
 
-// Memory could not be had, or not within the limit asked for.
+// Memory could not be had.
 #define TOX_OUT_OF_MEMORY 8
 
 // A NULL pointer where an address is needed.
@@ -228,8 +229,8 @@ tox_status tox_eigh_full(const DLTensor *a,
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //
-// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
-// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, no plan within the limit),
+// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 //
 // # Safety
 // The pointers in the request lead to what they are described as; `plan` can be written.
@@ -325,8 +326,8 @@ int32_t tox_provider(void);
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //
-// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
-// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, no plan within the limit),
+// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 //
 // # Safety
 // The pointers in the request lead to what they are described as; `plan` can be written.

@@ -92,8 +92,8 @@ unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a 
 
 /// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 ///
-/// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents), `TOX_DIMENSION_MISMATCH` (ranks,
-/// extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`, `TOX_OUT_OF_MEMORY` (no plan within the limit).
+/// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, no plan within the limit),
+/// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 ///
 /// # Safety
 /// The pointers in the request lead to what they are described as; `plan` can be written.

@@ -11,7 +11,8 @@ pub type tox_status = i32;
 
 /// Done.
 pub const TOX_OK: tox_status = 0;
-/// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent.
+/// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent, a
+/// limit that cannot be kept.
 pub const TOX_INVALID_ARGUMENT: tox_status = 1;
 /// Extents or ranks that do not fit together.
 pub const TOX_DIMENSION_MISMATCH: tox_status = 2;
@@ -25,7 +26,7 @@ pub const TOX_NOT_FINITE: tox_status = 5;
 pub const TOX_NO_CONVERGENCE: tox_status = 6;
 /// A singular matrix where a regular one is needed.
 pub const TOX_SINGULAR: tox_status = 7;
-/// Memory could not be had, or not within the limit asked for.
+/// Memory could not be had.
 pub const TOX_OUT_OF_MEMORY: tox_status = 8;
 /// A NULL pointer where an address is needed.
 pub const TOX_NULL_POINTER: tox_status = 9;
@@ -94,7 +95,6 @@ impl From<tensoroxide_einsum::Error> for Failure {
             Error::Tensor(error) => return error.into(),
             Error::Rank { .. } | Error::Size { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
             Error::Aliasing { .. } => TOX_ALIASING,
-            Error::MemoryLimit { .. } => TOX_OUT_OF_MEMORY,
             _ => TOX_INVALID_ARGUMENT,
         };
         Failure::new(status, error.to_string())
