@@ -33,6 +33,15 @@ pub struct Einsum<T: Scalar> {
     idle: Mutex<Vec<Box<Workspace<T>>>>,
 }
 
+/// The arguments of a run but for its output.
+struct Call<'a, T: Scalar> {
+    alpha: T,
+    operands: &'a [View<'a, T>],
+    conj: &'a [bool],
+    beta: T,
+    threads: Threads,
+}
+
 /// What one run at a time uses.
 #[derive(Debug)]
 struct Workspace<T: Scalar> {
@@ -78,7 +87,7 @@ impl<T: Element> Einsum<T> {
             None => Box::new(self.workspace()?),
         };
         workspace.fit(&self.plan, operands, &output)?;
-        let done = workspace.run(&self.plan, alpha, operands, conj, beta, output, threads);
+        let done = workspace.run(&self.plan, &Call { alpha, operands, conj, beta, threads }, output);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
         done
     }
@@ -138,47 +147,27 @@ impl<T: Element> Workspace<T> {
         Ok(())
     }
 
-    #[allow(clippy::too_many_arguments)] // those of `Einsum::run`
-    fn run(
-        &mut self,
-        plan: &Plan,
-        alpha: T,
-        operands: &[View<'_, T>],
-        conj: &[bool],
-        beta: T,
-        mut output: ViewMut<'_, T>,
-        threads: Threads,
-    ) -> Result<(), Error> {
+    fn run(&mut self, plan: &Plan, call: &Call<'_, T>, mut output: ViewMut<'_, T>) -> Result<(), Error> {
         self.slice.clear();
         self.slice.resize(plan.slices.len(), 0);
         // Without a value of some sliced label nothing would run; the output is then what an empty sum makes of it.
         if plan.slice_extents().any(|extent| extent == 0) {
-            tensoroxide_tensor::kernels::scale(beta, output, threads);
+            tensoroxide_tensor::kernels::scale(call.beta, output, call.threads);
             return Ok(());
         }
         loop {
             // Slices of summed labels add up: the first of them brings β.
             let summed =
                 plan.slices.iter().zip(&self.slice).filter(|(label, _)| !plan.network().output.contains(label));
-            let beta = if summed.into_iter().all(|(_, &value)| value == 0) { beta } else { T::ONE };
-            self.run_slice(plan, alpha, operands, conj, beta, output.reborrow(), threads)?;
+            let beta = if summed.into_iter().all(|(_, &value)| value == 0) { call.beta } else { T::ONE };
+            self.run_slice(plan, &Call { beta, ..*call }, output.reborrow())?;
             if !advance(&mut self.slice, plan.slice_extents()) {
                 return Ok(());
             }
         }
     }
 
-    #[allow(clippy::too_many_arguments)] // those of `Einsum::run`
-    fn run_slice(
-        &mut self,
-        plan: &Plan,
-        alpha: T,
-        operands: &[View<'_, T>],
-        conj: &[bool],
-        beta: T,
-        mut output: ViewMut<'_, T>,
-        threads: Threads,
-    ) -> Result<(), Error> {
+    fn run_slice(&mut self, plan: &Plan, call: &Call<'_, T>, mut output: ViewMut<'_, T>) -> Result<(), Error> {
         let Workspace { program, memory, slice, .. } = self;
         let range = |source: Option<usize>| match source.map(|i| &plan.intermediates[i]) {
             Some(Intermediate { start, layout, .. }) => *start..*start + layout.len(),
@@ -198,18 +187,18 @@ impl<T: Element> Workspace<T> {
             let Some([of_a, of_b, made, scratch]) = memory.disjoint_mut(ranges) else {
                 return Err(tensoroxide_tensor::Error::OutOfBounds { reach: (0, 0), len: memory.len() }.into());
             };
-            let (a, conj_a) = read(plan, a, operands, conj, of_a)?;
+            let (a, conj_a) = read(plan, a, call, of_a)?;
             // Only the last step meets the caller's α, β and output.
             let (alpha, beta, out) = match step.output {
-                None => (alpha, beta, output.reborrow()),
+                None => (call.alpha, call.beta, output.reborrow()),
                 Some(i) => (T::ONE, T::ZERO, ViewMut::of(made, &plan.intermediates[i].layout)?),
             };
             match (kernel, b) {
                 (Kernel::Pair(pair), Some(b)) => {
-                    let (b, conj_b) = read(plan, b, operands, conj, of_b)?;
-                    pair.run(alpha, a, conj_a, b, conj_b, beta, out, slice, scratch, threads)?;
+                    let (b, conj_b) = read(plan, b, call, of_b)?;
+                    pair.run(alpha, a, conj_a, b, conj_b, beta, out, slice, scratch, call.threads)?;
                 }
-                (Kernel::Single(single), _) => single.run(alpha, a, conj_a, beta, out, slice, threads)?,
+                (Kernel::Single(single), _) => single.run(alpha, a, conj_a, beta, out, slice, call.threads)?,
                 (Kernel::Pair(_), None) => return Err(tensoroxide_contract::Error::Layout.into()),
             }
         }
@@ -221,12 +210,11 @@ impl<T: Element> Workspace<T> {
 fn read<'a, T: Scalar>(
     plan: &'a Plan,
     source: Source,
-    operands: &[View<'a, T>],
-    conj: &[bool],
+    call: &Call<'a, T>,
     memory: &'a [T],
 ) -> Result<(View<'a, T>, bool), Error> {
     match source {
-        Source::Operand(i) => Ok((operands[i], conj[i])),
+        Source::Operand(i) => Ok((call.operands[i], call.conj[i])),
         Source::Intermediate(i) => Ok((View::of(memory, &plan.intermediates[i].layout)?, false)),
     }
 }
