@@ -5,6 +5,7 @@
 use std::ffi::{c_char, CStr, CString};
 use std::ptr::{null, null_mut};
 
+use approx::assert_abs_diff_eq;
 use tensoroxide::*;
 use tensoroxide_tensor::dlpack::{DLDataType, DLDevice, DLTensor};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Scalar};
@@ -280,7 +281,7 @@ fn decompositions_and_what_they_refuse() {
         assert_eq!(tox_eigh_full(&ta, 0, &ts, &tv), TOX_DIMENSION_MISMATCH);
         let mut symmetric = Host::<f64>::new(&[2, 2], |i| [2.0, 1.0, 1.0, 2.0][i]);
         assert_eq!(tox_eigh_full(&symmetric.tensor(), 0, &ts, &tv), TOX_OK);
-        assert!((s.data[0] - 1.0).abs() < 1e-15 && (s.data[1] - 3.0).abs() < 1e-15);
+        assert_abs_diff_eq!(s.data[..], [1.0, 3.0][..], epsilon = 3.0 * f64::EPSILON);
         s.data.fill(7.0);
         a.data[1] = f64::NAN;
         assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv), TOX_NOT_FINITE);

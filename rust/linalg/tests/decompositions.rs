@@ -1,6 +1,7 @@
 //! What defines each decomposition, its gauge, and what happens to the outputs: over all element types, layouts and
 //! awkward matrices, checked in double precision.
 
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
@@ -380,10 +381,12 @@ fn truncation_of_a_known_spectrum() {
         .unwrap();
         let kept: Vec<f64> = s.data().iter().copied().filter(|s| !s.is_nan()).collect();
         assert_eq!(kept.len(), t.rank);
-        assert!(kept.iter().zip([8.0, 4.0, 2.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
+        assert_abs_diff_eq!(kept[..], [8.0, 4.0, 2.0, 1.0][..t.rank], epsilon = 1e-14);
         t
     };
-    let close = |t: Truncated, rank: usize, squares: f64| t.rank == rank && (t.error - squares.sqrt()).abs() < 1e-14;
+    let close = |t: Truncated, rank: usize, squares: f64| {
+        t.rank == rank && abs_diff_eq!(t.error, squares.sqrt(), epsilon = 1e-14)
+    };
     assert!(close(run(Truncation::default()), 4, 0.0));
     assert!(close(run(Truncation { discarded_weight: 5.5 / 85.0, ..Default::default() }), 2, 5.0));
     assert!(close(run(Truncation { atol: 3.0, ..Default::default() }), 2, 5.0));
