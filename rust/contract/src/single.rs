@@ -1,7 +1,7 @@
 //! One tensor into one: permutation, diagonal, trace, sums over axes, embedding on a diagonal.
 
 use tensoroxide_tensor::kernels::{accumulate_ordered, scale_ordered};
-use tensoroxide_tensor::nest::{order, volume, Loop};
+use tensoroxide_tensor::nest::{order, Loop};
 use tensoroxide_tensor::{Scalar, Threads, View, ViewMut};
 
 use crate::axes::{indices, Fixed, Signature};
@@ -50,11 +50,6 @@ impl Single {
         });
         let loops = order(indices.iter().map(|index| index.step).collect());
         Ok(Single { signatures, fixed: fixed_steps, loops, output })
-    }
-
-    /// Elements that the step reads.
-    pub fn volume(&self) -> usize {
-        volume(&self.loops)
     }
 
     /// Runs the step. `fixed` gives each fixed label its value. β = 0 never reads C.

@@ -111,7 +111,6 @@ impl State<'_> {
         others.dedup();
         for other in others {
             let Some(with) = &self.tensors[other] else { continue };
-            debug_assert!(with.touches(&set));
             let size = |set: &LabelSet| set.product(self.weights);
             let gain = size(&self.result(&set, with)) - size(&set) - size(with);
             heap.push(Reverse(Candidate { gain, pair: (other, t) }));
