@@ -12,6 +12,7 @@ pub mod nest;
 mod overlap;
 mod owned;
 mod scalar;
+pub mod simd;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod threads;
