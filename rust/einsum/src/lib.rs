@@ -15,10 +15,12 @@ mod error;
 pub mod execute;
 pub mod network;
 pub mod notation;
+mod options;
 pub mod path;
 pub mod plan;
 mod program;
 
 pub use error::Error;
 pub use execute::Einsum;
-pub use plan::{Options, Plan};
+pub use options::Options;
+pub use plan::Plan;
