@@ -140,7 +140,7 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
         false => unsafe { slice(request.conj, request.operands, "conj") }?.iter().map(|&flag| flag != 0).collect(),
     };
     let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
-    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit })?;
+    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit, threads: threads() })?;
     let einsum = match dtype {
         DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
         DType::F64 => AnyEinsum::F64(Einsum::new(plan)),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tensoroxide_tensor::DType;
+
 use crate::Label;
 
 /// Why a step was refused.
@@ -28,6 +30,13 @@ pub enum Error {
     InOneInputOnly(Label),
     /// The step is run with tensors of another layout than it was prepared for.
     Layout,
+    /// The step is run with elements of another type than it was prepared for.
+    ElementType {
+        /// What it was prepared for.
+        expected: DType,
+        /// What it was given.
+        found: DType,
+    },
     /// A fixed label was given a value that is not below its extent, or not every fixed label was given one.
     Fixed,
     /// Less scratch memory than [`Pair::scratch`](crate::Pair::scratch) asks for.
@@ -51,6 +60,7 @@ impl fmt::Display for Error {
             Error::NotInInput(label) => write!(f, "label {label} of the output is in no input"),
             Error::InOneInputOnly(label) => write!(f, "label {label} is in one input only, and not in the output"),
             Error::Layout => f.write_str("the step was prepared for tensors of another layout"),
+            Error::ElementType { expected, found } => write!(f, "the step was prepared for {expected}, not {found}"),
             Error::Fixed => f.write_str("the values of the fixed labels do not fit their number or extents"),
             Error::Scratch { needed, given } => write!(f, "{needed} elements of scratch are needed, not {given}"),
             Error::Tensor(error) => error.fmt(f),

@@ -6,11 +6,13 @@
 
 mod axes;
 mod error;
+mod groups;
+mod matrix;
 mod pair;
 mod product;
 mod single;
 
 pub use axes::{Axes, Label};
 pub use error::Error;
-pub use pair::Pair;
+pub use pair::{Pair, Settings};
 pub use single::Single;

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use tensoroxide_contract::{Axes, Error, Label, Pair, Single};
+use tensoroxide_contract::{Axes, Error, Label, Pair, Settings, Single};
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::testing::{arrangement, config, indices, poison, tensor, Arrangement};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Scalar, Tensor, Threads, View, ViewMut};
@@ -174,7 +174,8 @@ fn check_pair<T: Element>(case: &Case) {
     let mut out = output(&c, case.seed ^ 1, beta);
     let inputs = [(&a, ta.view(), case.conj.0), (&b, tb.view(), case.conj.1)];
     let expected = reference((alpha, beta), &inputs, (&c, out.view()), &case.extents(), &fixed);
-    let step = Pair::new(a.axes(), b.axes(), c.axes(), &labels).unwrap();
+    let settings = Settings { dtype: T::DTYPE, threads: Threads::ONE };
+    let step = Pair::new(a.axes(), b.axes(), c.axes(), &labels, settings).unwrap();
     let mut scratch = vec![poison::<T>(); step.scratch()];
     let (va, vb, vc) = (ta.view(), tb.view(), out.view_mut().unwrap());
     step.run(alpha, va, case.conj.0, vb, case.conj.1, beta, vc, &values, &mut scratch, Threads::ONE).unwrap();
@@ -228,7 +229,8 @@ fn pair(a: &[(Label, usize)], b: &[(Label, usize)], c: &[(Label, usize)]) -> Res
         let (labels, shape): (Vec<Label>, Vec<usize>) = tensor.iter().copied().unzip();
         Labelled { labels, layout: Layout::column_major(&shape).unwrap(), shape }
     };
-    Pair::new(dense(a).axes(), dense(b).axes(), dense(c).axes(), &[])
+    let settings = Settings { dtype: DType::F64, threads: Threads::ONE };
+    Pair::new(dense(a).axes(), dense(b).axes(), dense(c).axes(), &[], settings)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A plan's steps made ready for operands of given strides.
 
-use tensoroxide_contract::{Axes, Pair, Single};
+use tensoroxide_contract::{Axes, Pair, Settings, Single};
 
 use crate::plan::{Inputs, Plan, Source};
 use crate::Error;
@@ -29,6 +29,7 @@ impl Program {
     pub(crate) fn new(plan: &Plan, strides: &Strides<'_>) -> Result<Program, Error> {
         let network = plan.network();
         let output_shape = plan.output_shape();
+        let settings = Settings { dtype: plan.dtype(), threads: plan.threads };
         let source = |source: Source| match source {
             Source::Operand(i) => {
                 Axes { labels: &network.operands[i], shape: &network.shapes[i], strides: strides.operands[i] }
@@ -42,7 +43,7 @@ impl Program {
             };
             Ok(match step.inputs {
                 Inputs::Single(a) => Kernel::Single(Single::new(source(a), output, &plan.slices)?),
-                Inputs::Pair(a, b) => Kernel::Pair(Pair::new(source(a), source(b), output, &plan.slices)?),
+                Inputs::Pair(a, b) => Kernel::Pair(Pair::new(source(a), source(b), output, &plan.slices, settings)?),
             })
         };
         let kernels = plan.steps.iter().map(kernel).collect::<Result<Vec<Kernel>, Error>>()?;

@@ -73,7 +73,12 @@ fn check<T: Element>(case: &Case) {
     let expression = format!("{}->{}", case.terms.join(","), case.output);
     let shapes: Vec<Vec<usize>> = case.terms.iter().map(|term| shape(term, &case.extents)).collect();
     let shapes: Vec<&[usize]> = shapes.iter().map(Vec::as_slice).collect();
-    let plan = match Plan::new(&expression, &shapes, T::DTYPE, Options { memory_limit: case.memory_limit }) {
+    let plan = match Plan::new(
+        &expression,
+        &shapes,
+        T::DTYPE,
+        Options { memory_limit: case.memory_limit, ..Options::default() },
+    ) {
         Err(Error::MemoryLimit { limit, needed }) => {
             assert!(needed > limit);
             return;
@@ -121,7 +126,7 @@ proptest! {
 }
 
 fn plan(expression: &str, shapes: &[&[usize]], memory_limit: Option<usize>) -> Result<Plan, Error> {
-    Plan::new(expression, shapes, DType::F64, Options { memory_limit })
+    Plan::new(expression, shapes, DType::F64, Options { memory_limit, ..Options::default() })
 }
 
 fn evaluate(plan: Plan, operands: &[&Tensor<f64>], threads: Threads) -> Tensor<f64> {

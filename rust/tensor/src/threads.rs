@@ -12,8 +12,15 @@ use rayon::ThreadPool;
 pub const MAX_THREADS: usize = 256;
 
 /// A number of threads, from 1 to [`MAX_THREADS`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Threads(usize);
+
+impl Default for Threads {
+    /// [`Threads::ONE`].
+    fn default() -> Threads {
+        Threads::ONE
+    }
+}
 
 impl Threads {
     /// The calling thread only.

@@ -1,8 +1,8 @@
 //! A path made into steps: which tensors each step reads, and in which order it leaves the indices of what it makes.
 
-use tensoroxide_contract::{Axes, Label, Pair};
+use tensoroxide_contract::{Axes, Label, Pair, Settings};
 use tensoroxide_tensor::layout::column_major_strides;
-use tensoroxide_tensor::{DType, Layout};
+use tensoroxide_tensor::Layout;
 
 use super::arena::place;
 use super::{Inputs, Intermediate, Plan, Source, Step};
@@ -15,6 +15,7 @@ use crate::Error;
 pub(super) struct Builder<'a> {
     network: &'a Network,
     slices: &'a [Label],
+    settings: Settings,
     steps: Vec<Step>,
     intermediates: Vec<Intermediate>,
     /// What stands for each tensor of the path.
@@ -23,13 +24,13 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(network: &'a Network, slices: &'a [Label]) -> Builder<'a> {
+    pub(super) fn new(network: &'a Network, slices: &'a [Label], settings: Settings) -> Builder<'a> {
         let operand_strides = network.shapes.iter().map(|shape| column_major_strides(shape)).collect();
         let sources = (0..network.operands.len()).map(Source::Operand).collect();
-        Builder { network, slices, steps: Vec::new(), intermediates: Vec::new(), sources, operand_strides }
+        Builder { network, slices, settings, steps: Vec::new(), intermediates: Vec::new(), sources, operand_strides }
     }
 
-    pub(super) fn build(mut self, text: &str, path: &Path, dtype: DType) -> Result<Plan, Error> {
+    pub(super) fn build(mut self, text: &str, path: &Path) -> Result<Plan, Error> {
         let output = &self.network.output;
         let embeds = (1..output.len()).any(|i| output[..i].contains(&output[i]));
         self.sum_lonely_labels()?;
@@ -46,7 +47,8 @@ impl<'a> Builder<'a> {
         let mut plan = Plan {
             text: text.to_owned(),
             network: self.network.clone(),
-            dtype,
+            dtype: self.settings.dtype,
+            threads: self.settings.threads,
             steps: self.steps,
             intermediates: self.intermediates,
             slices: self.slices.to_vec(),
@@ -160,7 +162,7 @@ impl<'a> Builder<'a> {
         for labels in candidates {
             let made = self.dense(&labels)?;
             let axes = Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() };
-            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices)?.overhead();
+            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices, self.settings)?.overhead();
             if let Some(partner) = partner {
                 cost += self.cost_of_use(axes, partner, path, k)?;
             }
@@ -188,7 +190,7 @@ impl<'a> Builder<'a> {
         labels.retain(|label| axes.labels.contains(label) || with.labels.contains(label));
         let result = self.dense(&labels)?;
         let result = Axes { labels: &result.labels, shape: result.layout.shape(), strides: result.layout.strides() };
-        Ok(Pair::new(axes, with, result, self.slices).map_or(0.0, |step| step.overhead()))
+        Ok(Pair::new(axes, with, result, self.slices, self.settings).map_or(0.0, |step| step.overhead()))
     }
 }
 

@@ -5,8 +5,8 @@ mod build;
 mod display;
 mod slicing;
 
-use tensoroxide_contract::Label;
-use tensoroxide_tensor::{DType, Layout};
+use tensoroxide_contract::{Label, Settings};
+use tensoroxide_tensor::{DType, Layout, Threads};
 
 use crate::network::Network;
 use crate::notation::Expression;
@@ -65,6 +65,8 @@ pub struct Plan {
     text: String,
     network: Network,
     dtype: DType,
+    /// The most threads that a run uses.
+    pub(crate) threads: Threads,
     pub(crate) steps: Vec<Step>,
     pub(crate) intermediates: Vec<Intermediate>,
     pub(crate) slices: Vec<Label>,
@@ -86,7 +88,8 @@ impl Plan {
         let mut slices = Vec::new();
         let mut needed = usize::MAX;
         loop {
-            let plan = Builder::new(&network, &slices).build(expression, &path, dtype)?;
+            let plan = Builder::new(&network, &slices, Settings { dtype, threads: options.threads })
+                .build(expression, &path)?;
             needed = needed.min(plan.peak_bytes());
             match options.memory_limit {
                 Some(limit) if plan.peak_bytes() > limit => match plan.best_slice() {
