@@ -2,7 +2,7 @@
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
 Exported are [`einsum`](@ref), [`einsum!`](@ref) and [`contraction_plan`](@ref). The decompositions `svd_compact`,
-`svd_trunc`, `qr_compact`, `eigh_full`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
+`svd_trunc`, `qr_compact`, `eigh_full`, the paths `contraction_path`, `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
 `library_path` are called with the module's name before them.
 """
 module TensorOxide
@@ -16,6 +16,7 @@ include("library.jl")
 include("capi.jl")
 include("views.jl")
 include("plan.jl")
+include("path.jl")
 include("cache.jl")
 include("einsum.jl")
 include("linalg.jl")
@@ -30,7 +31,7 @@ function __init__()
 end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
-precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64))
+precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, Any))
 precompile(new_plan, (UInt, DataType, String, Any, Any))
 for T in (Float64, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))

@@ -2,7 +2,7 @@
 # that belongs to each status. The addresses are looked up once, when the package is loaded.
 
 "The version of the C ABI that this package speaks; the library has to answer the same."
-const ABI_VERSION = UInt32(1)
+const ABI_VERSION = UInt32(2)
 
 "Element types of the engine's tensors."
 const Element = Union{Float32,Float64,ComplexF32,ComplexF64}
@@ -41,6 +41,8 @@ struct PlanRequest
     conj::Ptr{UInt8}
     dtype::DLDataType
     memory_limit::UInt64
+    path::Ptr{UInt8}
+    path_form::Int32
 end
 
 struct PlanInfo
@@ -80,6 +82,7 @@ struct Engine
     tox_plan_info::Ptr{Cvoid}
     tox_plan_output_shape::Ptr{Cvoid}
     tox_plan_describe::Ptr{Cvoid}
+    tox_plan_path::Ptr{Cvoid}
     tox_svd_compact::Ptr{Cvoid}
     tox_svd_trunc::Ptr{Cvoid}
     tox_qr_compact::Ptr{Cvoid}
@@ -118,6 +121,20 @@ plan_output_shape(handle, extents) =
 plan_describe(handle, buffer, len) =
     check(ccall(ENGINE[].tox_plan_describe, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer,
                 length(buffer), len))
+
+"The text that `write(buffer, len)` puts into a buffer of enough bytes."
+function engine_text(write)
+    len = Ref{Csize_t}(0)
+    buffer = UInt8[]
+    write(buffer, len)
+    resize!(buffer, len[] + 1)
+    write(buffer, len)
+    return String(resize!(buffer, len[]))
+end
+
+plan_path(handle, form, buffer, len) =
+    check(ccall(ENGINE[].tox_plan_path, Int32, (Ptr{Cvoid}, Int32, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, form,
+                buffer, length(buffer), len))
 @inline plan_run(handle, operands, count, conj, output, α::ComplexF64, β::ComplexF64) =
     check(ccall(ENGINE[].tox_plan_run, Int32,
                 (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),

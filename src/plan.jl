@@ -33,15 +33,24 @@ end
 release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
 
 """
-    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0)
+    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0, path = nothing)
 
 Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
 `size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps
 with the least arithmetic that was found, the kernel of each, and their workspace. `conj` has one `Bool` per operand,
 `true` for one to be taken complex conjugated. `memory_limit` bounds the workspace in bytes, `0` sets no bound.
 
+With `path = nothing` an order of the contractions is searched. Otherwise it is the one to take:
+
+- a list of steps as opt_einsum and NumPy write it, for instance `[(1, 2), (0, 1)]`: positions, from 0, in the list of the
+  tensors that are left, to the end of which the result of each step goes;
+- `form => path`, where `form` and `path` are as in [`TensorOxide.contraction_path`](@ref);
+- what [`TensorOxide.load_path`](@ref) read.
+
+A step may name any number of tensors; the order within a step of more than two is searched.
+
 Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a wrong number
-of shapes, an unsupported `eltype`, or a limit that cannot be kept; a `DimensionMismatch` for shapes that do not fit
+of shapes, an unsupported `eltype`, a `path` that does not fit, or a limit that cannot be kept; a `DimensionMismatch` for shapes that do not fit
 the expression; an `OverflowError` for sizes whose product is not an `Int64`.
 
 ```jldoctest
@@ -59,10 +68,10 @@ julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
 ```
 """
 function contraction_plan(expression::AbstractString, @nospecialize(shapes); eltype::Type = Float64,
-                          @nospecialize(conj = nothing), memory_limit::Integer = 0)
+                          @nospecialize(conj = nothing), memory_limit::Integer = 0, @nospecialize(path = nothing))
     eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
     memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
-    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit))
+    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit), path)
 end
 
 # Nothing from here on is compiled anew for each tensor order.
@@ -72,7 +81,7 @@ list(@nospecialize(shape::Tuple)) = Int[getfield(shape, k) for k in 1:nfields(sh
 list(shape) = Int[n for n in shape]
 
 function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
-                  memory_limit::UInt64)
+                  memory_limit::UInt64, @nospecialize(path = nothing))
     flags = zeros(UInt8, length(sizes))
     if conj !== nothing
         length(conj)::Int == length(sizes) || throw(ArgumentError(
@@ -87,9 +96,10 @@ function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @
     foreach(size -> append!(extents, size), sizes)
     handle = Ref(C_NULL)
     info = Ref(PlanInfo())
-    GC.@preserve expression ranks extents flags begin
+    form, steps = path === nothing ? (Int32(0), "") : path_text(path)
+    GC.@preserve expression ranks extents flags steps begin
         request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
-                              dltype(T)::DLDataType, memory_limit)
+                              dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form)
         plan_create(request, handle)
     end
     plan_info(handle[], info)
@@ -194,10 +204,5 @@ function Base.show(io::IO, plan::ContractionPlan{T}) where {T}
 end
 
 function Base.show(io::IO, ::MIME"text/plain", plan::ContractionPlan)
-    len = Ref{Csize_t}(0)
-    buffer = UInt8[]
-    plan_describe(plan.handle, buffer, len)
-    resize!(buffer, len[] + 1)
-    plan_describe(plan.handle, buffer, len)
-    print(io, rstrip(String(resize!(buffer, len[]))))
+    print(io, rstrip(engine_text((buffer, len) -> plan_describe(plan.handle, buffer, len))))
 end

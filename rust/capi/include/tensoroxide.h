@@ -31,13 +31,29 @@ typedef struct {
 #endif
 
 // Version of the binary interface; raised whenever a caller built against an older header would misbehave.
-#define TOX_ABI_VERSION 1
+#define TOX_ABI_VERSION 2
 
 // What was lent computes where it can; the engine itself does the rest.
 #define TOX_PROVIDER_LENT 0
 
 // The engine computes everything itself.
 #define TOX_PROVIDER_OWN 1
+
+// A path in opt_einsum's form: steps as positions in the list of the tensors that are left, from 0, for instance
+// `[[1,2],[0,1]]`. The result of a step goes to the end of the list.
+#define TOX_PATH_OPT_EINSUM 0
+
+// A path in which every tensor has a number, the operands from 0 on and then each result: `[[1,2],[0,3]]`.
+#define TOX_PATH_SSA 1
+
+// A path as a tree, nested lists of operands from 1 on: `[1,[2,3]]`.
+#define TOX_PATH_TREE 2
+
+// A path as `writejson` of OMEinsumContractionOrders.jl writes it.
+#define TOX_PATH_OMEINSUM 3
+
+// A path with the expression and the shapes that it is for, to be kept.
+#define TOX_PATH_STORED 4
 
 // A plan with the memory to run it. Any number of threads may run it at once.
 typedef struct tox_plan tox_plan;
@@ -77,6 +93,10 @@ typedef struct {
   DLDataType dtype;
   // Most bytes of workspace for dense column-major operands; 0 for no limit.
   uint64_t memory_limit;
+  // The path to take, as JSON in the form that `path_form` says: NUL-terminated; NULL to search one.
+  const char *path;
+  // One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
+  int32_t path_form;
 } tox_plan_request;
 
 // What a plan comes to.
@@ -229,12 +249,14 @@ tox_status tox_eigh_full(const DLTensor *a,
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //
-// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, no plan within the limit),
+// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, a path that cannot be read or is one of
+// another network, no plan within the limit),
 // `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 //
 // # Safety
 // The pointers in the request lead to what they are described as; `plan` can be written.
-tox_status tox_plan_create(const tox_plan_request *request, tox_plan **plan);
+tox_status tox_plan_create(const tox_plan_request *request,
+                           tox_plan **plan);
 
 // Releases a plan and its workspaces. NULL is allowed.
 //
@@ -282,6 +304,12 @@ tox_status tox_plan_output_shape(const tox_plan *plan, int64_t *extents, size_t 
 // # Safety
 // `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
 tox_status tox_plan_describe(const tox_plan *plan, char *buffer, size_t capacity, size_t *length);
+
+// Writes a plan's path in the form `form`, one of `TOX_PATH_*`, as `tox_plan_describe` writes.
+//
+// # Safety
+// As `tox_plan_describe`.
+tox_status tox_plan_path(const tox_plan *plan, int32_t form, char *buffer, size_t capacity, size_t *length);
 
 // The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.

@@ -4,7 +4,8 @@ use std::ffi::c_char;
 
 use smallvec::SmallVec;
 use tensoroxide_dense::Element;
-use tensoroxide_einsum::{Einsum, Options, Plan};
+use tensoroxide_einsum::path::{Form, Path};
+use tensoroxide_einsum::{network::Network, notation::Expression, Einsum, Options, Plan};
 use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
 use tensoroxide_tensor::{Complex32, Complex64, DType, Error, View};
 
@@ -33,6 +34,33 @@ pub struct tox_plan_request {
     pub dtype: DLDataType,
     /// Most bytes of workspace for dense column-major operands; 0 for no limit.
     pub memory_limit: u64,
+    /// The path to take, as JSON in the form that `path_form` says: NUL-terminated; NULL to search one.
+    pub path: *const c_char,
+    /// One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
+    pub path_form: i32,
+}
+
+/// A path in opt_einsum's form: steps as positions in the list of the tensors that are left, from 0, for instance
+/// `[[1,2],[0,1]]`. The result of a step goes to the end of the list.
+pub const TOX_PATH_OPT_EINSUM: i32 = 0;
+/// A path in which every tensor has a number, the operands from 0 on and then each result: `[[1,2],[0,3]]`.
+pub const TOX_PATH_SSA: i32 = 1;
+/// A path as a tree, nested lists of operands from 1 on: `[1,[2,3]]`.
+pub const TOX_PATH_TREE: i32 = 2;
+/// A path as `writejson` of OMEinsumContractionOrders.jl writes it.
+pub const TOX_PATH_OMEINSUM: i32 = 3;
+/// A path with the expression and the shapes that it is for, to be kept.
+pub const TOX_PATH_STORED: i32 = 4;
+
+fn form(code: i32) -> Result<Form, Failure> {
+    match code {
+        TOX_PATH_OPT_EINSUM => Ok(Form::OptEinsum),
+        TOX_PATH_SSA => Ok(Form::Ssa),
+        TOX_PATH_TREE => Ok(Form::Tree),
+        TOX_PATH_OMEINSUM => Ok(Form::OmEinsum),
+        TOX_PATH_STORED => Ok(Form::Stored),
+        _ => Err(Failure::new(TOX_INVALID_ARGUMENT, format!("{code} is no form of a path"))),
+    }
 }
 
 /// What a plan comes to.
@@ -92,7 +120,8 @@ unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a 
 
 /// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 ///
-/// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, no plan within the limit),
+/// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, a path that cannot be read or is one of
+/// another network, no plan within the limit),
 /// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 ///
 /// # Safety
@@ -140,7 +169,15 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
         false => unsafe { slice(request.conj, request.operands, "conj") }?.iter().map(|&flag| flag != 0).collect(),
     };
     let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
-    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit, threads: threads() })?;
+    let path = match request.path.is_null() {
+        true => None,
+        false => {
+            let network = Network::new(&Expression::parse(expression)?, &shapes)?;
+            // SAFETY: the caller's promise.
+            Some(Path::read(unsafe { string(request.path, "path") }?, form(request.path_form)?, &network)?)
+        }
+    };
+    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit, threads: threads(), path })?;
     let einsum = match dtype {
         DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
         DType::F64 => AnyEinsum::F64(Einsum::new(plan)),
@@ -304,25 +341,53 @@ pub unsafe extern "C" fn tox_plan_describe(
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let (plan, length) = unsafe { (plan.as_ref(), length.as_mut()) };
-        let text = plan.ok_or_else(|| Failure::null("plan"))?.plan().to_string();
-        if buffer.is_null() && capacity > 0 {
-            return Err(Failure::null("buffer"));
-        }
-        if let Some(length) = length {
-            *length = text.len();
-        }
-        if capacity > 0 {
-            let mut end = text.len().min(capacity - 1);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            // SAFETY: end < capacity.
-            unsafe {
-                std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, end);
-                buffer.add(end).write(0);
-            }
-        }
-        Ok(())
+        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.plan();
+        // SAFETY: the caller's promise.
+        unsafe { write_text(&plan.to_string(), buffer, capacity, length) }
     })
+}
+
+/// Writes a plan's path in the form `form`, one of `TOX_PATH_*`, as `tox_plan_describe` writes.
+///
+/// # Safety
+/// As `tox_plan_describe`.
+#[no_mangle]
+pub unsafe extern "C" fn tox_plan_path(
+    plan: *const tox_plan,
+    form: i32,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.plan();
+        let text = plan.path().write(self::form(form)?, plan.network(), plan.expression());
+        // SAFETY: the caller's promise.
+        unsafe { write_text(&text, buffer, capacity, length) }
+    })
+}
+
+/// # Safety
+/// `buffer` leads to room for `capacity` bytes; `length` can be written or is NULL.
+unsafe fn write_text(text: &str, buffer: *mut c_char, capacity: usize, length: *mut usize) -> Result<(), Failure> {
+    if buffer.is_null() && capacity > 0 {
+        return Err(Failure::null("buffer"));
+    }
+    // SAFETY: the caller's promise.
+    if let Some(length) = unsafe { length.as_mut() } {
+        *length = text.len();
+    }
+    if capacity > 0 {
+        let mut end = text.len().min(capacity - 1);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        // SAFETY: end < capacity.
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr().cast(), buffer, end);
+            buffer.add(end).write(0);
+        }
+    }
+    Ok(())
 }

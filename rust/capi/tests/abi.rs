@@ -65,6 +65,8 @@ fn plan(expression: &str, shapes: &[&[i64]], dtype: DLDataType, limit: u64) -> R
         conj: null(),
         dtype,
         memory_limit: limit,
+        path: null(),
+        path_form: TOX_PATH_OPT_EINSUM,
     };
     let mut plan = null_mut();
     // SAFETY: the request points to the vectors above.
@@ -157,6 +159,53 @@ fn what_a_plan_says_of_itself() {
 }
 
 #[test]
+fn paths_in_and_out() {
+    let (expression, ranks, extents) = (CString::new("ab,bc,cd->ad").unwrap(), [2i32; 3], [2i64; 6]);
+    let request = |path: *const c_char, path_form| tox_plan_request {
+        expression: expression.as_ptr(),
+        operands: 3,
+        ranks: ranks.as_ptr(),
+        extents: extents.as_ptr(),
+        conj: null(),
+        dtype: F64,
+        memory_limit: 0,
+        path,
+        path_form,
+    };
+    let mut text = [0 as c_char; 1000];
+    // SAFETY: the pointers lead to the variables above, and the plans are destroyed once.
+    unsafe {
+        let mut read = |plan: *const tox_plan, form| {
+            assert_eq!(tox_plan_path(plan, form, text.as_mut_ptr(), text.len(), null_mut()), TOX_OK);
+            CStr::from_ptr(text.as_ptr()).to_owned()
+        };
+        let mut plan = null_mut();
+        assert_eq!(tox_plan_create(&request(c"[[1,2],[0,1]]".as_ptr(), TOX_PATH_OPT_EINSUM), &mut plan), TOX_OK);
+        assert_eq!(read(plan, TOX_PATH_SSA).to_str(), Ok("[[1,2],[0,3]]"));
+        assert_eq!(read(plan, TOX_PATH_TREE).to_str(), Ok("[1,[2,3]]"));
+        for form in [TOX_PATH_OPT_EINSUM, TOX_PATH_SSA, TOX_PATH_TREE, TOX_PATH_OMEINSUM, TOX_PATH_STORED] {
+            let (text, mut again) = (read(plan, form), null_mut());
+            assert_eq!(tox_plan_create(&request(text.as_ptr(), form), &mut again), TOX_OK, "{text:?}");
+            assert_eq!(read(again, form), text);
+            tox_plan_destroy(again);
+        }
+        assert_eq!(tox_plan_path(plan, 5, null_mut(), 0, null_mut()), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_plan_path(null(), 0, null_mut(), 0, null_mut()), TOX_NULL_POINTER);
+        assert_eq!(tox_plan_path(plan, 0, null_mut(), 1, null_mut()), TOX_NULL_POINTER);
+        tox_plan_destroy(plan);
+        let refused = |path: &CStr, form, status, reason: &str| {
+            let mut plan = null_mut();
+            assert_eq!(tox_plan_create(&request(path.as_ptr(), form), &mut plan), status);
+            assert_eq!((plan.is_null(), last_error().as_str()), (true, reason));
+        };
+        refused(c"[[0,1]]", 5, TOX_INVALID_ARGUMENT, "5 is no form of a path");
+        let reason = "step 1 names position 3 (from 0), but only 3 tensors are left";
+        refused(c"[[0,3],[0,1]]", TOX_PATH_OPT_EINSUM, TOX_INVALID_ARGUMENT, reason);
+        refused(c"\xff", TOX_PATH_SSA, TOX_INVALID_ARGUMENT, "path is not UTF-8");
+    }
+}
+
+#[test]
 fn plans_that_cannot_be() {
     let status = |expression, shapes: &[&[i64]]| plan(expression, shapes, F64, 0).err().map(|e| e.0);
     let text = |expression, shapes: &[&[i64]]| plan(expression, shapes, F64, 0).err().unwrap().1;
@@ -186,6 +235,8 @@ fn plans_that_cannot_be() {
         conj: null(),
         dtype: F64,
         memory_limit: 0,
+        path: null(),
+        path_form: TOX_PATH_OPT_EINSUM,
     };
     // SAFETY: the requests point to the variables above, or to NULL.
     unsafe {

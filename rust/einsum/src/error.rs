@@ -61,6 +61,11 @@ pub enum Error {
         /// The least that was found.
         needed: usize,
     },
+    /// A contraction path that cannot be read, or is not one of this network.
+    Path {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A result or an intermediate that does not fit the address space, or for which there is no memory.
     Tensor(tensoroxide_tensor::Error),
     /// A step was refused, which means that this crate planned it wrongly.
@@ -102,6 +107,7 @@ impl fmt::Display for Error {
             Error::MemoryLimit { limit, needed } => {
                 write!(f, "no slicing was found whose workspace fits {limit} bytes; {needed} bytes are needed")
             }
+            Error::Path { reason } => f.write_str(reason),
             Error::Tensor(error) => error.fmt(f),
             Error::Step(error) => write!(f, "a step of the plan was refused: {error}"),
         }

@@ -2,11 +2,15 @@
 
 use tensoroxide_tensor::Threads;
 
+use crate::path::Path;
+
 /// What a plan may be asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Most bytes of workspace, intermediates and scratch together; for dense column-major operands and output.
     pub memory_limit: Option<usize>,
     /// The most threads that a run may use; each needs memory of its own, which counts as workspace.
     pub threads: Threads,
+    /// The path to take; `None` to search one.
+    pub path: Option<Path>,
 }

@@ -5,12 +5,17 @@
 //! inside out, each as a network of its own. Nothing here depends on chance, time or threads.
 
 mod exact;
+mod form;
 mod greedy;
+mod json;
 mod labels;
 
 use crate::network::Network;
 use crate::notation::Group;
 use labels::LabelSet;
+use tensoroxide_contract::Label;
+
+pub use form::Form;
 
 /// Most tensors that the exhaustive search takes: 3ⁿ/2 splits, about a millisecond.
 pub const EXACT: usize = 9;
@@ -30,77 +35,135 @@ pub struct Path(pub Vec<(usize, usize)>);
 /// # Ok::<(), tensoroxide_einsum::Error>(())
 /// ```
 pub fn search(network: &Network) -> Path {
-    let width = network.extents.len();
-    let sets: Vec<LabelSet> = network.operands.iter().map(|labels| LabelSet::new(width, labels)).collect();
-    let output = LabelSet::new(width, &network.output);
-    let weights: Vec<f64> = network.extents.iter().map(|&extent| extent as f64).collect();
-    let mut search = Search { next: sets.len(), pairs: Vec::with_capacity(sets.len()), weights };
-    let leaves: Vec<(usize, LabelSet)> = sets.into_iter().enumerate().collect();
-    search.group(&network.group, &leaves, &output);
+    let mut search = Search::new(network);
+    search.group(&network.group, 0, &search.output.clone());
     Path(search.pairs)
 }
 
+/// The labels of each tensor that a path makes, in any order.
+pub(crate) fn kept_labels(network: &Network, path: &Path) -> Vec<Vec<Label>> {
+    let mut tensors: Vec<Vec<Label>> = network.operands.clone();
+    tensors.iter_mut().for_each(distinct);
+    let mut output = network.output.clone();
+    distinct(&mut output);
+    // How many tensors that are there have each label; the output is one.
+    let mut users = vec![0usize; network.extents.len()];
+    tensors.iter().chain([&output]).flatten().for_each(|&label| users[label as usize] += 1);
+    let mut made = Vec::with_capacity(path.0.len());
+    for &(a, b) in &path.0 {
+        let mut both = [std::mem::take(&mut tensors[a]), std::mem::take(&mut tensors[b])].concat();
+        both.iter().for_each(|&label| users[label as usize] -= 1);
+        distinct(&mut both);
+        both.retain(|&label| users[label as usize] > 0);
+        both.iter().for_each(|&label| users[label as usize] += 1);
+        made.push(both.clone());
+        tensors.push(both);
+    }
+    made
+}
+
+/// Sorts labels and leaves each once.
+fn distinct(labels: &mut Vec<Label>) {
+    labels.sort_unstable();
+    labels.dedup();
+}
+
 struct Search {
-    /// The number of the next tensor.
-    next: usize,
+    /// The labels of all tensors that are there.
+    tensors: Vec<Option<LabelSet>>,
+    output: LabelSet,
     pairs: Vec<(usize, usize)>,
     /// The extent of each label.
     weights: Vec<f64>,
 }
 
 impl Search {
-    /// Contracts a group into one tensor. `outside` are the labels that something outside of the group has.
-    fn group(&mut self, group: &Group, leaves: &[(usize, LabelSet)], outside: &LabelSet) -> (usize, LabelSet) {
+    fn new(network: &Network) -> Search {
+        let width = network.extents.len();
+        Search {
+            tensors: network.operands.iter().map(|labels| Some(LabelSet::new(width, labels))).collect(),
+            output: LabelSet::new(width, &network.output),
+            pairs: Vec::with_capacity(network.operands.len()),
+            weights: network.extents.iter().map(|&extent| extent as f64).collect(),
+        }
+    }
+
+    /// Contracts a group, whose first operand is `start`, into one tensor, and returns its number. `outside` are the
+    /// labels that something outside of the group has.
+    fn group(&mut self, group: &Group, start: usize, outside: &LabelSet) -> usize {
         let members = match group {
-            Group::Operand(operand) => return leaves[*operand].clone(),
+            Group::Operand(operand) => return *operand,
             Group::Several(members) => members,
         };
-        let labels: Vec<LabelSet> = members.iter().map(|member| self.labels(member, leaves)).collect();
+        let ends: Vec<usize> = members
+            .iter()
+            .scan(start, |at, member| {
+                *at += form::leaves(member);
+                Some(*at)
+            })
+            .collect();
+        let starts: Vec<usize> = [start].into_iter().chain(ends.iter().copied()).take(members.len()).collect();
+        let labels: Vec<LabelSet> = starts.iter().zip(&ends).map(|(&from, &to)| self.union(from..to)).collect();
         let mut tensors = Vec::with_capacity(members.len());
         for (i, member) in members.iter().enumerate() {
+            if let Group::Operand(operand) = member {
+                tensors.push(*operand);
+                continue;
+            }
             let mut others = outside.clone();
             labels.iter().enumerate().filter(|(j, _)| *j != i).for_each(|(_, set)| others.join(set));
-            tensors.push(self.group(member, leaves, &others));
+            tensors.push(self.group(member, starts[i], &others));
         }
-        self.contract(tensors, outside)
+        self.contract(&tensors, outside)
     }
 
-    /// All labels inside of a group.
-    fn labels(&self, group: &Group, leaves: &[(usize, LabelSet)]) -> LabelSet {
-        match group {
-            Group::Operand(operand) => leaves[*operand].1.clone(),
-            Group::Several(members) => {
-                let mut all = LabelSet::new(self.weights.len(), &[]);
-                members.iter().for_each(|member| all.join(&self.labels(member, leaves)));
-                all
-            }
-        }
+    /// All labels of some tensors.
+    fn union(&self, tensors: std::ops::Range<usize>) -> LabelSet {
+        let mut all = LabelSet::new(self.weights.len(), &[]);
+        self.tensors[tensors].iter().flatten().for_each(|set| all.join(set));
+        all
     }
 
-    fn contract(&mut self, tensors: Vec<(usize, LabelSet)>, outside: &LabelSet) -> (usize, LabelSet) {
-        let (numbers, sets): (Vec<usize>, Vec<LabelSet>) = tensors.into_iter().unzip();
+    /// Contracts a step of a path that was given into one tensor, and returns its number.
+    fn contract_step(&mut self, tensors: &[usize]) -> usize {
+        let taken: Vec<Option<LabelSet>> = tensors.iter().map(|&t| self.tensors[t].take()).collect();
+        let mut outside = self.union(0..self.tensors.len());
+        outside.join(&self.output);
+        tensors.iter().zip(taken).for_each(|(&t, set)| self.tensors[t] = set);
+        self.contract(tensors, &outside)
+    }
+
+    /// Contracts tensors into one and returns its number.
+    fn contract(&mut self, tensors: &[usize], outside: &LabelSet) -> usize {
+        let mut numbers = tensors.to_vec();
+        let sets: Vec<LabelSet> = tensors.iter().filter_map(|&t| self.tensors[t].take()).collect();
         let pairs = match sets.len() {
             0 | 1 => Vec::new(),
             n if n <= EXACT => exact::search(&sets, outside, &self.weights),
             _ => greedy::search(&sets, outside, &self.weights),
         };
-        // The pairs count the group's own tensors from 0.
-        let mut numbers = numbers;
-        for (a, b) in pairs {
-            let (a, b) = (numbers[a], numbers[b]);
-            self.pairs.push((a.min(b), a.max(b)));
-            numbers.push(self.next);
-            self.next += 1;
-        }
         let mut all = LabelSet::new(self.weights.len(), &[]);
         sets.iter().for_each(|set| all.join(set));
         all.meet(outside);
-        (numbers.last().copied().unwrap_or_default(), all)
+        if let [alone] = sets.as_slice() {
+            self.tensors[numbers[0]] = Some(alone.clone());
+            return numbers[0];
+        }
+        // The pairs count the group's own tensors from 0.
+        for (a, b) in pairs {
+            let (a, b) = (numbers[a], numbers[b]);
+            self.pairs.push((a.min(b), a.max(b)));
+            numbers.push(self.tensors.len());
+            self.tensors.push(None);
+        }
+        let last = numbers.last().copied().unwrap_or_default();
+        self.tensors[last] = Some(all);
+        last
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::notation::Expression;
     use proptest::prelude::*;

@@ -49,6 +49,7 @@ impl<'a> Builder<'a> {
             network: self.network.clone(),
             dtype: self.settings.dtype,
             threads: self.settings.threads,
+            path: path.clone(),
             steps: self.steps,
             intermediates: self.intermediates,
             slices: self.slices.to_vec(),

@@ -10,7 +10,7 @@ use tensoroxide_tensor::{DType, Layout, Threads};
 
 use crate::network::Network;
 use crate::notation::Expression;
-use crate::path;
+use crate::path::{self, Path};
 use crate::program::Program;
 use crate::{Error, Options};
 use build::Builder;
@@ -64,6 +64,7 @@ pub(crate) struct Intermediate {
 pub struct Plan {
     text: String,
     network: Network,
+    path: Path,
     dtype: DType,
     /// The most threads that a run uses.
     pub(crate) threads: Threads,
@@ -80,11 +81,14 @@ impl Plan {
     /// Plans an expression for operands of these shapes.
     ///
     /// # Errors
-    /// [`Error::Notation`], [`Error::OperandCount`], [`Error::Rank`], [`Error::Size`], [`Error::MemoryLimit`],
-    /// [`Error::Tensor`].
+    /// [`Error::Notation`], [`Error::OperandCount`], [`Error::Rank`], [`Error::Size`], [`Error::Path`],
+    /// [`Error::MemoryLimit`], [`Error::Tensor`].
     pub fn new(expression: &str, shapes: &[&[usize]], dtype: DType, options: Options) -> Result<Plan, Error> {
         let network = Network::new(&Expression::parse(expression)?, shapes)?;
-        let path = path::search(&network);
+        let path = match options.path {
+            Some(path) => path.fits(&network).map(|()| path)?,
+            None => path::search(&network),
+        };
         let mut slices = Vec::new();
         let mut needed = usize::MAX;
         loop {
@@ -114,6 +118,11 @@ impl Plan {
     /// Element type of the operands and the output.
     pub fn dtype(&self) -> DType {
         self.dtype
+    }
+
+    /// The order of the contractions.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Shape of the output.
