@@ -6,6 +6,8 @@ use std::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 pub use num_complex::{Complex32, Complex64};
 
+use crate::simd::{Simd, Vector};
+
 /// The run-time name of an element type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DType {
@@ -114,6 +116,8 @@ pub unsafe trait Scalar:
 
 /// A real element type: what singular values, norms and tolerances are made of.
 pub trait Real: Scalar<Real = Self> + PartialOrd + fmt::Display {
+    /// The register of an instruction set that holds such numbers.
+    type Register<S: Simd>: Vector<Lane = Self>;
     /// Distance from 1 to the next larger value.
     const EPSILON: Self;
     /// Smallest positive normal value.
@@ -133,7 +137,7 @@ pub trait Real: Scalar<Real = Self> + PartialOrd + fmt::Display {
 }
 
 macro_rules! real {
-    ($t:ident, $dtype:ident) => {
+    ($t:ident, $dtype:ident, $register:ident) => {
         // SAFETY: `$t` is the IEEE type that `DType::$dtype` names; zero bits are 0.0.
         #[allow(unsafe_code)]
         unsafe impl Scalar for $t {
@@ -185,6 +189,7 @@ macro_rules! real {
         }
 
         impl Real for $t {
+            type Register<S: Simd> = S::$register;
             const EPSILON: Self = $t::EPSILON;
             const MIN_POSITIVE: Self = $t::MIN_POSITIVE;
             const MAX: Self = $t::MAX;
@@ -266,8 +271,8 @@ macro_rules! complex {
     };
 }
 
-real!(f32, F32);
-real!(f64, F64);
+real!(f32, F32, F32);
+real!(f64, F64, F64);
 complex!(Complex32, f32, C32);
 complex!(Complex64, f64, C64);
 

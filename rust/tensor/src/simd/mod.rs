@@ -66,6 +66,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     type F64: Vector<Lane = f64>;
     /// How many registers there are: what a kernel may keep in them.
     const REGISTERS: usize;
+
+    /// Runs a task as a function of its own, compiled for this set: a kernel that shall have all registers for itself.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    unsafe fn apart<T: Task>(task: T) -> T::Output;
+
+    /// Asks for the cache line at an address, which need not be valid.
+    #[inline(always)]
+    fn prefetch<T>(_: *const T) {}
 }
 
 /// A register of real numbers.
@@ -304,6 +314,18 @@ mod tests {
         }
     }
 
+    struct Outer;
+
+    impl Task for Outer {
+        type Output = (usize, usize);
+        #[inline(always)]
+        fn run<S: Simd>(self) -> (usize, usize) {
+            S::prefetch(std::ptr::null::<f64>());
+            // SAFETY: within a task.
+            unsafe { S::apart(Check) }
+        }
+    }
+
     impl Task for Check {
         type Output = (usize, usize);
         #[inline(always)]
@@ -318,6 +340,7 @@ mod tests {
     fn registers_compute_what_single_numbers_do() {
         for &isa in Isa::available() {
             let (of_f32, of_f64) = isa.run(Check);
+            assert_eq!(isa.run(Outer), (of_f32, of_f64));
             assert!(of_f32 == 2 * of_f64 && of_f32 <= MAX_LANES, "{isa:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::arch::aarch64::*;
 
-use super::{Simd, Vector};
+use super::{Simd, Task, Vector};
 
 /// 32 registers of 128 bits.
 #[derive(Clone, Copy)]
@@ -12,6 +12,11 @@ impl Simd for Neon {
     type F32 = F32x4;
     type F64 = F64x2;
     const REGISTERS: usize = 32;
+
+    #[inline(never)]
+    unsafe fn apart<T: Task>(task: T) -> T::Output {
+        task.run::<Neon>()
+    }
 }
 
 macro_rules! register {

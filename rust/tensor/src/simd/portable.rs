@@ -1,6 +1,6 @@
 //! Registers as arrays, for processors that no other set is for: the compiler makes of them what the architecture has.
 
-use super::{Simd, Vector};
+use super::{Simd, Task, Vector};
 use crate::Scalar;
 
 /// Plain arrays.
@@ -11,6 +11,11 @@ impl Simd for Portable {
     type F32 = Array<f32, 4>;
     type F64 = Array<f64, 2>;
     const REGISTERS: usize = 16;
+
+    #[inline(never)]
+    unsafe fn apart<T: Task>(task: T) -> T::Output {
+        task.run::<Portable>()
+    }
 }
 
 #[derive(Clone, Copy)]

@@ -28,6 +28,23 @@ impl Simd for Avx2 {
     type F32 = F32x8;
     type F64 = F64x4;
     const REGISTERS: usize = 16;
+
+    #[inline(always)]
+    unsafe fn apart<T: Task>(task: T) -> T::Output {
+        #[inline(never)]
+        #[target_feature(enable = "avx2,fma")]
+        unsafe fn run<T: Task>(task: T) -> T::Output {
+            task.run::<Avx2>()
+        }
+        // SAFETY: the caller's promise.
+        unsafe { run(task) }
+    }
+
+    #[inline(always)]
+    fn prefetch<T>(at: *const T) {
+        // SAFETY: part of x86-64; an address that is not valid is ignored.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
 }
 
 /// Runs a task, compiled for AVX2.
@@ -212,6 +229,22 @@ mod wide {
         type F32 = F32x16;
         type F64 = F64x8;
         const REGISTERS: usize = 32;
+
+        #[inline(always)]
+        unsafe fn apart<T: Task>(task: T) -> T::Output {
+            #[inline(never)]
+            #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
+            unsafe fn run<T: Task>(task: T) -> T::Output {
+                task.run::<Avx512>()
+            }
+            // SAFETY: the caller's promise.
+            unsafe { run(task) }
+        }
+
+        #[inline(always)]
+        fn prefetch<T>(at: *const T) {
+            Avx2::prefetch(at);
+        }
     }
 
     /// Runs a task, compiled for AVX-512.
