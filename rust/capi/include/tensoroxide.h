@@ -267,8 +267,8 @@ void tox_plan_destroy(tox_plan *plan);
 // output = alpha * (Einstein sum of the operands) + beta * output. `beta == 0` never reads the output.
 //
 // `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
-// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. After the first run
-// with operands of the same strides nothing is allocated for up to 16 operands.
+// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. A run whose tensors
+// are laid out as in the run before allocates nothing.
 //
 // Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
 // which nothing was written; with `TOX_OUT_OF_MEMORY`.

@@ -2,19 +2,15 @@
 
 use std::ffi::c_char;
 
-use smallvec::SmallVec;
 use tensoroxide_dense::Element;
 use tensoroxide_einsum::path::{Form, Path};
-use tensoroxide_einsum::{network::Network, notation::Expression, Einsum, Options, Plan};
+use tensoroxide_einsum::{network::Network, notation::Expression, Einsum, Options, Plan, Session};
 use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
 use tensoroxide_tensor::{Complex32, Complex64, DType, Error, View};
 
 use crate::host::{string, threads};
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
 use crate::tensors::{borrow, view, view_mut};
-
-/// Operands of a run that are kept on the stack.
-const FEW: usize = 16;
 
 /// What to plan.
 #[repr(C)]
@@ -205,8 +201,8 @@ pub unsafe extern "C" fn tox_plan_destroy(plan: *mut tox_plan) {
 /// output = alpha * (Einstein sum of the operands) + beta * output. `beta == 0` never reads the output.
 ///
 /// `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
-/// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. After the first run
-/// with operands of the same strides nothing is allocated for up to 16 operands.
+/// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. A run whose tensors
+/// are laid out as in the run before allocates nothing.
 ///
 /// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
 /// which nothing was written; with `TOX_OUT_OF_MEMORY`.
@@ -232,52 +228,98 @@ pub unsafe extern "C" fn tox_plan_run(
         let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?;
         // SAFETY: the caller's promise.
         let operands = unsafe { slice(operands, count, "operands") }?;
-        let mut flags: SmallVec<[bool; FEW]> = SmallVec::from_slice(&plan.conj);
-        if !conj.is_null() {
+        let given: &[u8] = match conj.is_null() {
+            true => &[],
             // SAFETY: the caller's promise.
-            let conj = unsafe { slice(conj, count, "conj") }?;
-            flags.iter_mut().zip(conj).for_each(|(flag, &conj)| *flag ^= conj != 0);
-        }
+            false => unsafe { slice(conj, count, "conj") }?,
+        };
         // SAFETY: the caller's promise.
-        let output = unsafe { borrow(output, "output") }?;
+        let output = unsafe { output.as_ref() }.ok_or_else(|| Failure::null("the output"))?;
+        let call = Call { operands, plan: &plan.conj, given, output };
         let (alpha, beta) = (Complex64::new(alpha_re, alpha_im), Complex64::new(beta_re, beta_im));
         // SAFETY: the caller's promise.
         unsafe {
             match &plan.einsum {
-                AnyEinsum::F32(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
-                AnyEinsum::F64(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
-                AnyEinsum::C32(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
-                AnyEinsum::C64(einsum) => run(einsum, operands, &flags, &output, alpha, beta),
+                AnyEinsum::F32(einsum) => run(einsum, &call, alpha, beta),
+                AnyEinsum::F64(einsum) => run(einsum, &call, alpha, beta),
+                AnyEinsum::C32(einsum) => run(einsum, &call, alpha, beta),
+                AnyEinsum::C64(einsum) => run(einsum, &call, alpha, beta),
             }
         }
     })
+}
+
+/// The tensors of a run.
+struct Call<'a> {
+    operands: &'a [DLTensor],
+    /// Whether the plan conjugates each operand.
+    plan: &'a [bool],
+    /// Whether this run does so once more; empty for none.
+    given: &'a [u8],
+    output: &'a DLTensor,
+}
+
+impl Call<'_> {
+    fn conj(&self, i: usize) -> bool {
+        self.plan.get(i).is_some_and(|&flag| flag) != self.given.get(i).is_some_and(|&flag| flag != 0)
+    }
 }
 
 /// # Safety
 /// As `tox_plan_run`.
 unsafe fn run<T: Element>(
     einsum: &Einsum<T>,
-    operands: &[DLTensor],
-    conj: &[bool],
-    output: &Borrowed<'_>,
+    call: &Call<'_>,
     alpha: Complex64,
     beta: Complex64,
 ) -> Result<(), Failure> {
+    let mut session = einsum.session()?;
+    let (alpha, beta) = (T::from_c64(alpha), T::from_c64(beta));
+    let count = call.operands.len();
+    // Tensors laid out as in the last run need no second look; the usual case, and the one that has to be fast.
+    let known = count == session.operands()
+        && call.operands.iter().chain([call.output]).enumerate().all(|(i, tensor)| {
+            // SAFETY: the caller's promise.
+            match unsafe { tensor.matches::<T>(session.layout(i)) } {
+                Some(start) => session.bind(i, start, call.conj(i)),
+                None => return false,
+            }
+            true
+        });
+    if known {
+        // SAFETY: all tensors were bound, have the workspace's layouts and are aligned; for their elements, the caller's promise.
+        return Ok(unsafe { session.run_bound(alpha, beta, threads()) }?);
+    }
+    // SAFETY: the caller's promise.
+    unsafe { run_checked(&mut session, call, alpha, beta) }
+}
+
+/// # Safety
+/// As `tox_plan_run`.
+#[cold]
+unsafe fn run_checked<T: Element>(
+    session: &mut Session<'_, T>,
+    call: &Call<'_>,
+    alpha: T,
+    beta: T,
+) -> Result<(), Failure> {
     let named = |i: usize, failure: Failure| failure.about(format_args!("operand {}", i + 1));
-    // `new`, since `with_capacity` returns its kilobyte by value.
-    let mut borrowed: SmallVec<[Borrowed<'_>; FEW]> = SmallVec::new();
-    for (i, operand) in operands.iter().enumerate() {
+    let mut borrowed: Vec<Borrowed<'_>> = Vec::with_capacity(call.operands.len());
+    for (i, operand) in call.operands.iter().enumerate() {
         // SAFETY: the caller's promise.
         borrowed.push(unsafe { Borrowed::new(operand) }.map_err(|error| named(i, error.into()))?);
     }
-    let mut views: SmallVec<[View<'_, T>; FEW]> = SmallVec::new();
+    let mut views: Vec<View<'_, T>> = Vec::with_capacity(borrowed.len());
     for (i, operand) in borrowed.iter().enumerate() {
         // SAFETY: the caller's promise.
         views.push(unsafe { view(operand, "the tensor") }.map_err(|failure| named(i, failure))?);
     }
+    let conj: Vec<bool> = (0..views.len()).map(|i| call.conj(i)).collect();
     // SAFETY: the caller's promise. That the output shares no memory with an operand is checked before it is written.
-    let output = unsafe { view_mut(output, "the output") }?;
-    Ok(einsum.run(T::from_c64(alpha), &views, conj, T::from_c64(beta), output, threads())?)
+    let output = unsafe { borrow(call.output, "the output") }?;
+    // SAFETY: as above.
+    let output = unsafe { view_mut(&output, "the output") }?;
+    Ok(session.run(alpha, &views, &conj, beta, output, threads())?)
 }
 
 /// Writes what a plan comes to.

@@ -142,22 +142,59 @@ impl Pair {
         scratch: &mut [T],
         threads: Threads,
     ) -> Result<(), Error> {
-        if T::DTYPE != self.settings.dtype {
-            return Err(Error::ElementType { expected: self.settings.dtype, found: T::DTYPE });
-        }
         self.signatures[C].check(&c.region())?;
         self.signatures[A].check(&a.region())?;
         self.signatures[B].check(&b.region())?;
+        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is ours.
+        unsafe {
+            self.run_unchecked(
+                alpha,
+                a.as_ptr(),
+                conj_a,
+                b.as_ptr(),
+                conj_b,
+                beta,
+                c.as_mut_ptr(),
+                fixed,
+                scratch,
+                threads,
+            )
+        }
+    }
+
+    /// [`Pair::run`] on tensors whose layouts are known to be those that the step was prepared for, given by their elements
+    /// at index (0, …, 0): what a plan does at each of its steps.
+    ///
+    /// # Errors
+    /// [`Error::ElementType`], [`Error::Fixed`], [`Error::Scratch`]; nothing is then written.
+    ///
+    /// # Safety
+    /// From the three pointers the layouts are valid; C's is injective, exclusively ours, and overlaps neither A nor B.
+    #[allow(clippy::too_many_arguments)] // as for `run`
+    pub unsafe fn run_unchecked<T: Element>(
+        &self,
+        alpha: T,
+        a: *const T,
+        conj_a: bool,
+        b: *const T,
+        conj_b: bool,
+        beta: T,
+        c: *mut T,
+        fixed: &[usize],
+        scratch: &mut [T],
+        threads: Threads,
+    ) -> Result<(), Error> {
+        if T::DTYPE != self.settings.dtype {
+            return Err(Error::ElementType { expected: self.settings.dtype, found: T::DTYPE });
+        }
         let [to_c, to_a, to_b] = self.fixed.offsets(fixed)?;
         if scratch.len() < self.scratch() {
             return Err(Error::Scratch { needed: self.scratch(), given: scratch.len() });
         }
         let threads = threads.min(self.settings.threads);
-        let a = (a.as_ptr().wrapping_offset(to_a), conj_a);
-        let b = (b.as_ptr().wrapping_offset(to_b), conj_b);
-        let c = c.as_mut_ptr().wrapping_offset(to_c);
-        // SAFETY: the layouts are those that the loops were made from, and the fixed values are below their extents; the
-        // views vouch for the memory, and C's is exclusively ours.
+        let (a, b) = ((a.wrapping_offset(to_a), conj_a), (b.wrapping_offset(to_b), conj_b));
+        let c = c.wrapping_offset(to_c);
+        // SAFETY: the caller's promise; the fixed values are below their extents.
         unsafe {
             match &self.kernel {
                 Kernel::Loops { output, loops } => {

@@ -69,8 +69,31 @@ impl Single {
     ) -> Result<(), Error> {
         self.signatures[0].check(&c.region())?;
         self.signatures[1].check(&a.region())?;
+        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is ours.
+        unsafe { self.run_unchecked(alpha, a.as_ptr(), conj, beta, c.as_mut_ptr(), fixed, threads) }
+    }
+
+    /// [`Single::run`] on tensors whose layouts are known to be those that the step was prepared for, given by their
+    /// elements at index (0, …, 0).
+    ///
+    /// # Errors
+    /// [`Error::Fixed`]; nothing is then written.
+    ///
+    /// # Safety
+    /// From the two pointers the layouts are valid; C's is injective, exclusively ours, and does not overlap A.
+    #[allow(clippy::too_many_arguments)] // as for `run`
+    pub unsafe fn run_unchecked<T: Scalar>(
+        &self,
+        alpha: T,
+        a: *const T,
+        conj: bool,
+        beta: T,
+        c: *mut T,
+        fixed: &[usize],
+        threads: Threads,
+    ) -> Result<(), Error> {
         let [to_c, to_a] = self.fixed.offsets(fixed)?;
-        let (a, c) = (a.as_ptr().wrapping_offset(to_a), c.as_mut_ptr().wrapping_offset(to_c));
+        let (a, c) = (a.wrapping_offset(to_a), c.wrapping_offset(to_c));
         let beta = match &self.output {
             None => beta,
             Some(output) => {

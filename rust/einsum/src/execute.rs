@@ -1,12 +1,16 @@
 //! Running a plan, as often as one likes.
-
-use std::sync::{Mutex, PoisonError};
+//!
+//! What depends on layouts only is checked once: a workspace remembers the layouts that its program was made for, and a
+//! run with tensors of the same layouts goes straight to the kernels. What is left for every run is that the output
+//! shares no memory with an operand, by the addresses of their first and last elements; only where these meet is
+//! it asked whether any element is shared.
+#![allow(unsafe_code)] // the steps run on pointers: their layouts were checked when the program was made
 
 use tensoroxide_dense::Element;
-use tensoroxide_tensor::layout::column_major_strides;
-use tensoroxide_tensor::{overlap, Buffer, Scalar, Threads, View, ViewMut};
+use tensoroxide_tensor::layout::{column_major_strides, is_injective};
+use tensoroxide_tensor::{overlap, Buffer, Layout, Pool, Region, Scalar, Threads, View, ViewMut};
 
-use crate::plan::{Inputs, Intermediate, Plan, Source};
+use crate::plan::{Inputs, Plan, Source};
 use crate::program::{Kernel, Program, Strides};
 use crate::Error;
 
@@ -28,35 +32,51 @@ use crate::Error;
 #[derive(Debug)]
 pub struct Einsum<T: Scalar> {
     plan: Plan,
-    /// Boxed, since they are taken out and put back at every run.
-    #[allow(clippy::vec_box)]
-    idle: Mutex<Vec<Box<Workspace<T>>>>,
-}
-
-/// The arguments of a run but for its output.
-struct Call<'a, T: Scalar> {
-    alpha: T,
-    operands: &'a [View<'a, T>],
-    conj: &'a [bool],
-    beta: T,
-    threads: Threads,
+    idle: Pool<Workspace<T>>,
 }
 
 /// What one run at a time uses.
 #[derive(Debug)]
 struct Workspace<T: Scalar> {
     program: Program,
-    /// The strides that the program is for: of all operands, then of the output.
-    strides: Vec<isize>,
+    /// The operands, then the output.
+    tensors: Box<[Bound<T>]>,
     memory: Buffer<T>,
     /// The values of the sliced labels.
     slice: Vec<usize>,
 }
 
+/// A tensor of the caller's: the layout that the program is for, and what the present run gave.
+#[derive(Debug)]
+struct Bound<T> {
+    layout: Layout,
+    /// The element at index (0, …, 0).
+    start: *mut T,
+    conj: bool,
+}
+
+// SAFETY: the pointers of a workspace are followed only during a run, which has the workspace for itself and whose caller
+// vouches for them; between runs they are numbers without a meaning.
+unsafe impl<T: Scalar> Send for Workspace<T> {}
+
+impl<T> Bound<T> {
+    /// Addresses of the first byte and of one past the last.
+    fn bytes(&self) -> (usize, usize) {
+        let ((low, high), at) = (self.layout.reach(), self.start as usize);
+        let size = size_of::<T>() as isize;
+        (at.wrapping_add_signed(low * size), at.wrapping_add_signed((high + 1) * size))
+    }
+
+    fn region(&self) -> Region<'_> {
+        let (shape, strides) = (self.layout.shape(), self.layout.strides());
+        Region { address: self.start as usize, shape, strides, element: size_of::<T>() }
+    }
+}
+
 impl<T: Element> Einsum<T> {
     /// Makes a plan runnable. The workspace is taken at the first run.
     pub fn new(plan: Plan) -> Einsum<T> {
-        Einsum { plan, idle: Mutex::new(Vec::new()) }
+        Einsum { plan, idle: Pool::default() }
     }
 
     /// The plan.
@@ -79,143 +99,239 @@ impl<T: Element> Einsum<T> {
         output: ViewMut<'_, T>,
         threads: Threads,
     ) -> Result<(), Error> {
-        self.check(operands, conj, &output)?;
-        // Only pushes and pops happen under the lock, so nothing of it is ever left half done.
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut workspace = match idle {
+        self.session()?.run(alpha, operands, conj, beta, output, threads)
+    }
+
+    /// Takes a workspace for a run, one that is idle if there is any.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when there is no memory for a new one.
+    pub fn session(&self) -> Result<Session<'_, T>, Error> {
+        let workspace = match self.idle.take() {
             Some(workspace) => workspace,
             None => Box::new(self.workspace()?),
         };
-        workspace.fit(&self.plan, operands, &output)?;
-        let done = workspace.run(&self.plan, &Call { alpha, operands, conj, beta, threads }, output);
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
-        done
+        Ok(Session { einsum: self, workspace: Some(workspace) })
     }
 
-    fn check(&self, operands: &[View<'_, T>], conj: &[bool], output: &ViewMut<'_, T>) -> Result<(), Error> {
+    fn workspace(&self) -> Result<Workspace<T>, Error> {
         let network = self.plan.network();
-        let expected = network.shapes.len();
+        let output = self.plan.output_shape();
+        let shapes = network.shapes.iter().chain([&output]);
+        let bound = |shape: &Vec<usize>| {
+            let layout = Layout::new(shape, &column_major_strides(shape))?;
+            Ok(Bound { layout, start: std::ptr::null_mut(), conj: false })
+        };
+        let tensors = shapes.map(bound).collect::<Result<_, Error>>()?;
+        let program = self.plan.dense_program().clone();
+        let memory = Buffer::zeroed(self.plan.arena + program.scratch())?;
+        Ok(Workspace { program, tensors, memory, slice: Vec::with_capacity(self.plan.slices.len()) })
+    }
+}
+
+/// A workspace of an [`Einsum`], taken for a run and given back when this is dropped.
+///
+/// [`Session::run`] is for any tensors. A host that calls again and again with tensors of the same layouts compares them with
+/// [`Session::layout`], hands over their pointers by [`Session::bind`], and runs by [`Session::run_bound`]: nothing
+/// that depends on layouts only is then done again.
+#[derive(Debug)]
+pub struct Session<'a, T: Element> {
+    einsum: &'a Einsum<T>,
+    /// There until the drop.
+    workspace: Option<Box<Workspace<T>>>,
+}
+
+impl<T: Element> Drop for Session<'_, T> {
+    fn drop(&mut self) {
+        // What a panic has interrupted is not used again.
+        match self.workspace.take() {
+            Some(workspace) if !std::thread::panicking() => self.einsum.idle.give(workspace),
+            _ => {}
+        }
+    }
+}
+
+impl<T: Element> Session<'_, T> {
+    fn workspace(&mut self) -> &mut Workspace<T> {
+        self.workspace.as_mut().expect("taken only when dropped")
+    }
+
+    /// Number of operands; that of the output is one more than the last operand's.
+    pub fn operands(&self) -> usize {
+        self.einsum.plan.network().operands.len()
+    }
+
+    /// The layout that the workspace is prepared for, of operand `i` from 0, or of the output, which comes last.
+    ///
+    /// # Panics
+    /// For an `i` beyond the output.
+    #[inline]
+    pub fn layout(&self, i: usize) -> &Layout {
+        &self.workspace.as_ref().expect("taken only when dropped").tensors[i].layout
+    }
+
+    /// Says where operand `i`, or the output, has its element at index (0, …, 0), and whether to conjugate it.
+    ///
+    /// # Panics
+    /// For an `i` beyond the output.
+    #[inline]
+    pub fn bind(&mut self, i: usize, start: *mut T, conj: bool) {
+        let tensor = &mut self.workspace().tensors[i];
+        (tensor.start, tensor.conj) = (start, conj);
+    }
+
+    /// Runs the plan on the tensors that were bound: as [`Einsum::run`], but nothing about their layouts is checked.
+    ///
+    /// # Errors
+    /// [`Error::Aliasing`]: nothing is then written.
+    ///
+    /// # Safety
+    /// Every operand and the output was bound since the session began. From their pointers, every element of their
+    /// [`Session::layout`]s is valid, initialised and aligned, and during the call nobody else writes the operands, or reads
+    /// or writes the output.
+    pub unsafe fn run_bound(&mut self, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+        let plan = &self.einsum.plan;
+        let workspace = self.workspace.as_mut().expect("taken only when dropped");
+        let (output, operands) = workspace.tensors.split_last().expect("there always is an output");
+        let (first, end) = output.bytes();
+        for (i, operand) in operands.iter().enumerate() {
+            let (from, to) = operand.bytes();
+            if from < end && first < to && overlap(operand.region(), output.region()) {
+                return Err(Error::Aliasing { operand: i });
+            }
+        }
+        // SAFETY: the caller's promise, and the output shares no element with an operand.
+        unsafe { workspace.run(plan, alpha, beta, threads) }
+    }
+
+    /// As [`Einsum::run`].
+    ///
+    /// # Errors
+    /// As [`Einsum::run`].
+    pub fn run(
+        &mut self,
+        alpha: T,
+        operands: &[View<'_, T>],
+        conj: &[bool],
+        beta: T,
+        mut output: ViewMut<'_, T>,
+        threads: Threads,
+    ) -> Result<(), Error> {
+        let expected = self.operands();
         for found in [operands.len(), conj.len()] {
             if found != expected {
                 return Err(Error::OperandCount { expected, found });
             }
         }
-        let shape = |operand, found: &[usize], expected: &[usize]| {
-            Err(Error::Shape { operand, found: found.to_vec(), expected: expected.to_vec() })
-        };
-        for (i, (operand, expected)) in operands.iter().zip(&network.shapes).enumerate() {
-            if operand.shape() != expected {
-                return shape(Some(i), operand.shape(), expected);
-            }
+        let plan = &self.einsum.plan;
+        self.workspace.as_mut().expect("taken only when dropped").fit(plan, operands, &output)?;
+        for (i, (operand, &conj)) in operands.iter().zip(conj).enumerate() {
+            self.bind(i, operand.as_ptr().cast_mut(), conj);
         }
-        let expected = network.output.iter().map(|&label| network.extents[label as usize]);
-        if !output.shape().iter().copied().eq(expected) {
-            return shape(None, output.shape(), &self.plan.output_shape());
-        }
-        match operands.iter().position(|operand| overlap(operand.region(), output.region())) {
-            Some(operand) => Err(Error::Aliasing { operand }),
-            None => Ok(()),
-        }
-    }
-
-    fn workspace(&self) -> Result<Workspace<T>, Error> {
-        let network = self.plan.network();
-        let dense = network.shapes.iter().map(|shape| column_major_strides(shape));
-        let strides = dense.chain([column_major_strides(&self.plan.output_shape())]).flatten().collect();
-        let program = self.plan.dense_program().clone();
-        let memory = Buffer::zeroed(self.plan.arena + program.scratch())?;
-        Ok(Workspace { program, strides, memory, slice: Vec::with_capacity(self.plan.slices.len()) })
+        self.bind(expected, output.as_mut_ptr(), false);
+        // SAFETY: the workspace fits the views' layouts, and the views vouch for their elements.
+        unsafe { self.run_bound(alpha, beta, threads) }
     }
 }
 
 impl<T: Element> Workspace<T> {
-    /// Makes the program one for the strides of these tensors.
+    /// Makes the program one for the layouts of these tensors.
     fn fit(&mut self, plan: &Plan, operands: &[View<'_, T>], output: &ViewMut<'_, T>) -> Result<(), Error> {
-        let strides = || operands.iter().map(View::strides).chain([output.strides()]).flatten().copied();
-        if self.strides.iter().copied().eq(strides()) {
+        let found = || operands.iter().map(|o| (o.shape(), o.strides())).chain([(output.shape(), output.strides())]);
+        let same = |(known, (shape, strides)): (&Bound<T>, (&[usize], &[isize]))| {
+            known.layout.shape() == shape && known.layout.strides() == strides
+        };
+        if self.tensors.iter().zip(found()).all(same) {
             return Ok(());
         }
-        let found = Strides { operands: operands.iter().map(View::strides).collect(), output: output.strides() };
-        let program = Program::new(plan, &found)?;
+        for (i, (known, (shape, _))) in self.tensors.iter().zip(found()).enumerate() {
+            let expected = known.layout.shape();
+            if shape != expected {
+                let operand = (i < operands.len()).then_some(i);
+                return Err(Error::Shape { operand, found: shape.to_vec(), expected: expected.to_vec() });
+            }
+        }
+        let layouts = found().map(|(shape, strides)| Layout::new(shape, strides)).collect::<Result<Vec<_>, _>>()?;
+        debug_assert!(is_injective(output.shape(), output.strides()), "as every ViewMut");
+        let strides = Strides { operands: operands.iter().map(View::strides).collect(), output: output.strides() };
+        let program = Program::new(plan, &strides)?;
         let needed = plan.arena + program.scratch();
         if self.memory.len() < needed {
             self.memory = Buffer::zeroed(needed)?;
         }
         self.program = program;
-        self.strides.clear();
-        self.strides.extend(strides());
+        self.tensors.iter_mut().zip(layouts).for_each(|(known, layout)| known.layout = layout);
         Ok(())
     }
 
-    fn run(&mut self, plan: &Plan, call: &Call<'_, T>, mut output: ViewMut<'_, T>) -> Result<(), Error> {
+    /// # Safety
+    /// From the starts of the tensors their layouts are valid, the output's is exclusively ours, and it shares no
+    /// element with an operand.
+    unsafe fn run(&mut self, plan: &Plan, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+        if plan.slices.is_empty() {
+            // SAFETY: the caller's promise.
+            return unsafe { self.run_slice(plan, alpha, beta, threads) };
+        }
         self.slice.clear();
         self.slice.resize(plan.slices.len(), 0);
         // Without a value of some sliced label nothing would run; the output is then what an empty sum makes of it.
         if plan.slice_extents().any(|extent| extent == 0) {
-            tensoroxide_tensor::kernels::scale(call.beta, output, call.threads);
+            let output = &self.tensors[self.tensors.len() - 1];
+            let (shape, strides) = (output.layout.shape(), output.layout.strides());
+            // SAFETY: the caller's promise.
+            let output = unsafe { ViewMut::from_raw_parts(output.start, shape, strides) };
+            tensoroxide_tensor::kernels::scale(beta, output?, threads);
             return Ok(());
         }
         loop {
             // Slices of summed labels add up: the first of them brings β.
             let summed =
                 plan.slices.iter().zip(&self.slice).filter(|(label, _)| !plan.network().output.contains(label));
-            let beta = if summed.into_iter().all(|(_, &value)| value == 0) { call.beta } else { T::ONE };
-            self.run_slice(plan, &Call { beta, ..*call }, output.reborrow())?;
+            let beta = if summed.into_iter().all(|(_, &value)| value == 0) { beta } else { T::ONE };
+            // SAFETY: the caller's promise.
+            unsafe { self.run_slice(plan, alpha, beta, threads) }?;
             if !advance(&mut self.slice, plan.slice_extents()) {
                 return Ok(());
             }
         }
     }
 
-    fn run_slice(&mut self, plan: &Plan, call: &Call<'_, T>, mut output: ViewMut<'_, T>) -> Result<(), Error> {
-        let Workspace { program, memory, slice, .. } = self;
-        let range = |source: Option<usize>| match source.map(|i| &plan.intermediates[i]) {
-            Some(Intermediate { start, layout, .. }) => *start..*start + layout.len(),
-            None => 0..0,
+    /// # Safety
+    /// As [`Workspace::run`].
+    unsafe fn run_slice(&mut self, plan: &Plan, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+        let Workspace { program, tensors, memory, slice } = self;
+        // The arena's part of the memory is reached by pointers, one tensor at a time.
+        let (arena, scratch) = memory.split_at_mut(plan.arena);
+        let arena = arena.as_mut_ptr();
+        let read = |source: Source| match source {
+            Source::Operand(i) => (tensors[i].start.cast_const(), tensors[i].conj),
+            // The layouts of intermediates are dense: nothing lies before their first element.
+            Source::Intermediate(i) => (arena.wrapping_add(plan.intermediates[i].start).cast_const(), false),
         };
-        let intermediate = |source: Source| match source {
-            Source::Operand(_) => None,
-            Source::Intermediate(i) => Some(i),
-        };
-        let scratch = plan.arena..plan.arena + program.scratch();
         for (step, kernel) in plan.steps.iter().zip(&program.kernels) {
-            let (a, b) = match step.inputs {
-                Inputs::Single(a) => (a, None),
-                Inputs::Pair(a, b) => (a, Some(b)),
-            };
-            let ranges = [range(intermediate(a)), range(b.and_then(intermediate)), range(step.output), scratch.clone()];
-            let Some([of_a, of_b, made, scratch]) = memory.disjoint_mut(ranges) else {
-                return Err(tensoroxide_tensor::Error::OutOfBounds { reach: (0, 0), len: memory.len() }.into());
-            };
-            let (a, conj_a) = read(plan, a, call, of_a)?;
             // Only the last step meets the caller's α, β and output.
             let (alpha, beta, out) = match step.output {
-                None => (call.alpha, call.beta, output.reborrow()),
-                Some(i) => (T::ONE, T::ZERO, ViewMut::of(made, &plan.intermediates[i].layout)?),
+                None => (alpha, beta, tensors[tensors.len() - 1].start),
+                Some(i) => (T::ONE, T::ZERO, arena.wrapping_add(plan.intermediates[i].start)),
             };
-            match (kernel, b) {
-                (Kernel::Pair(pair), Some(b)) => {
-                    let (b, conj_b) = read(plan, b, call, of_b)?;
-                    pair.run(alpha, a, conj_a, b, conj_b, beta, out, slice, scratch, call.threads)?;
+            // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which `memory` is long
+            // enough for, and those that are in use at once share no element (see `plan::arena`). The program was made
+            // for the layouts of all of them, its scratch lies behind the arena.
+            unsafe {
+                match (kernel, step.inputs) {
+                    (Kernel::Pair(pair), Inputs::Pair(a, b)) => {
+                        let ((a, conj_a), (b, conj_b)) = (read(a), read(b));
+                        pair.run_unchecked(alpha, a, conj_a, b, conj_b, beta, out, slice, scratch, threads)?;
+                    }
+                    (Kernel::Single(single), Inputs::Single(a)) => {
+                        let (a, conj_a) = read(a);
+                        single.run_unchecked(alpha, a, conj_a, beta, out, slice, threads)?;
+                    }
+                    _ => return Err(tensoroxide_contract::Error::Layout.into()),
                 }
-                (Kernel::Single(single), _) => single.run(alpha, a, conj_a, beta, out, slice, call.threads)?,
-                (Kernel::Pair(_), None) => return Err(tensoroxide_contract::Error::Layout.into()),
             }
         }
         Ok(())
-    }
-}
-
-/// A step's tensor and whether to conjugate it.
-fn read<'a, T: Scalar>(
-    plan: &'a Plan,
-    source: Source,
-    call: &Call<'a, T>,
-    memory: &'a [T],
-) -> Result<(View<'a, T>, bool), Error> {
-    match source {
-        Source::Operand(i) => Ok((call.operands[i], call.conj[i])),
-        Source::Intermediate(i) => Ok((View::of(memory, &plan.intermediates[i].layout)?, false)),
     }
 }
 

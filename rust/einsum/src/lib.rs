@@ -21,6 +21,6 @@ pub mod plan;
 mod program;
 
 pub use error::Error;
-pub use execute::Einsum;
+pub use execute::{Einsum, Session};
 pub use options::Options;
 pub use plan::Plan;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::ffi::c_void;
 
 use crate::layout::{reach, row_major_strides};
-use crate::{DType, Error, Region, Scalar, View, ViewMut};
+use crate::{DType, Error, Layout, Region, Scalar, View, ViewMut};
 
 /// The kind and number of a device.
 #[repr(C)]
@@ -72,6 +72,41 @@ impl TryFrom<DLDataType> for DType {
             (COMPLEX, 128, 1) => Ok(DType::C64),
             _ => Err(Error::ElementType(dtype)),
         }
+    }
+}
+
+impl DLTensor {
+    /// The element at index (0, …, 0), if this is a tensor of the host's memory with elements of type `T` that lies exactly as
+    /// `layout` says; `None` for any other, with strides that are NULL among them, and for one that is to be refused.
+    ///
+    /// This is [`Borrowed::new`] for layouts that are known to be good: nothing about them is checked again.
+    ///
+    /// # Safety
+    /// `shape` and `strides` lead to `ndim` integers, or are NULL.
+    pub unsafe fn matches<T: Scalar>(&self, layout: &Layout) -> Option<*mut T> {
+        let rank = layout.shape().len();
+        let dtype = DLDataType::from(T::DTYPE);
+        if self.device.device_type != CPU || self.dtype != dtype || self.ndim != rank as i32 {
+            return None;
+        }
+        if rank > 0 {
+            if self.shape.is_null() || self.strides.is_null() {
+                return None;
+            }
+            // SAFETY: the caller's promise; not NULL.
+            let (shape, strides) = unsafe {
+                (std::slice::from_raw_parts(self.shape, rank), std::slice::from_raw_parts(self.strides, rank))
+            };
+            // Few numbers each: compared one by one, and without a branch for each.
+            let axes = shape.iter().zip(strides).zip(layout.shape().iter().zip(layout.strides()));
+            let differs = axes.fold(0, |all, ((&n, &s), (&m, &t))| all | (n ^ m as i64) | (s ^ t as i64));
+            if differs != 0 {
+                return None;
+            }
+        }
+        let start = self.data.wrapping_byte_add(self.byte_offset as usize).cast::<T>();
+        // A tensor without elements goes the other way, where its pointer does not count.
+        (!self.data.is_null() && start as usize % T::DTYPE.alignment() == 0).then_some(start)
     }
 }
 
@@ -226,6 +261,38 @@ mod tests {
         let mut view = unsafe { borrowed.view_mut::<f64>() }.unwrap().unwrap();
         view.set(&[1, 0], 30.0).unwrap();
         assert_eq!(data[3], 30.0);
+    }
+
+    #[test]
+    fn a_known_layout_is_recognised_and_nothing_else() {
+        let known = Layout::new(&[2, 3], &[-1, 2]).unwrap();
+        let matches = |change: &dyn Fn(&mut DLTensor)| {
+            let (mut data, mut shape, mut strides) = ([0.0f64; 7], [2, 3], [-1, 2]);
+            let mut dl = tensor(&mut data[1..], &mut shape, Some(&mut strides));
+            change(&mut dl);
+            // SAFETY: the pointers lead to the arrays above, or are NULL.
+            let start = unsafe { dl.matches::<f64>(&known) };
+            start.map(|start| start as usize - data.as_ptr() as usize)
+        };
+        assert_eq!(matches(&|_| ()), Some(8));
+        assert_eq!(matches(&|t| t.byte_offset = 16), Some(24));
+        assert_eq!(matches(&|t| t.byte_offset = 4), None);
+        assert_eq!(matches(&|t| t.device.device_type = 2), None);
+        assert_eq!(matches(&|t| t.dtype = DType::C64.into()), None);
+        assert_eq!(matches(&|t| t.dtype.lanes = 2), None);
+        assert_eq!(matches(&|t| t.ndim = 1), None);
+        assert_eq!(matches(&|t| t.ndim = -1), None);
+        assert_eq!(matches(&|t| t.data = std::ptr::null_mut()), None);
+        assert_eq!(matches(&|t| t.shape = std::ptr::null_mut()), None);
+        assert_eq!(matches(&|t| t.strides = std::ptr::null_mut()), None);
+        let mut other = [2i64, 4];
+        let address = other.as_mut_ptr() as usize;
+        assert_eq!(matches(&|t| t.shape = address as *mut i64), None);
+        assert_eq!(matches(&|t| t.strides = address as *mut i64), None);
+        let scalar = Layout::new(&[], &[]).unwrap();
+        let dl = tensor(&mut [1.0], &mut [], None);
+        // SAFETY: there are no axes.
+        assert!(unsafe { dl.matches::<f64>(&scalar) }.is_some());
     }
 
     #[test]

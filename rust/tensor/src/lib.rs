@@ -11,6 +11,7 @@ pub mod layout;
 pub mod nest;
 mod overlap;
 mod owned;
+mod pool;
 mod scalar;
 pub mod simd;
 #[cfg(any(test, feature = "testing"))]
@@ -23,6 +24,7 @@ pub use error::Error;
 pub use layout::Layout;
 pub use overlap::{overlap, Region};
 pub use owned::Tensor;
+pub use pool::Pool;
 pub use scalar::{Complex32, Complex64, DType, Real, Scalar};
 pub use threads::{Threads, MAX_THREADS};
 pub use view::{View, ViewMut};
