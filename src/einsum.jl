@@ -2,12 +2,18 @@
 
 """
     einsum(expression, A, B, …; conj = nothing)
+    einsum(labels => output, A, B, …; conj = nothing)
 
 Contract any number of strided arrays (or numbers, as operands without labels) as `expression` says, e.g.
 `einsum("ij,jk->ik", A, B)` for the matrix product. A label that the output lacks is summed over; one that several
 operands and the output share is a batch index; one that occurs twice in an operand runs over its diagonal, and twice in
 the output fills a diagonal and zeros beside it; `...` stands for any further indices; parentheses fix the order, as in
-`"ab,(bc,cd)->ad"`. Returns a new `Array`, or a number if no label is left.
+`"ab,(bc,cd)->ad"`. An index of size 1 goes with any other size of its label, as in NumPy. Returns a new `Array`, or a
+number if no label is left.
+
+A label is a letter, a digit, or any character beyond ASCII; case matters. Integers are the other way to write labels,
+as many as one likes: `einsum(((1, 2), (2, 3)) => (1, 3), A, B)`, or with vectors, `[[1, 2], [2, 3]] => [1, 3]`. In an
+expression they stand in braces, as in `"{1}{2},{2}{3}->{1}{3}"`.
 
 Operands of different element types are converted to the type that Julia promotes them to, integers and `Bool`s (where
 they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex
@@ -31,6 +37,9 @@ julia> einsum("ij,jk->ik", A, A)
   7.0  10.0
  15.0  22.0
 
+julia> einsum(((1, 2), (1, 2)) => (), A, A)
+30.0
+
 julia> einsum("ii->", A)
 5.0
 
@@ -38,10 +47,10 @@ julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
 5.0 + 0.0im
 ```
 """
-@inline function einsum(expression::AbstractString, As::Vararg{Any,M}; conj = nothing) where {M}
+@inline function einsum(expression::Union{AbstractString,Pair}, As::Vararg{Any,M}; conj = nothing) where {M}
     T = element_type(As)
     Bs = prepare(T, As)
-    return evaluate(cached_plan(T, String(expression), Bs, conj), Bs)
+    return evaluate(cached_plan(T, text(expression), Bs, conj), Bs)
 end
 
 """
@@ -69,11 +78,11 @@ julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
  15.0
 ```
 """
-@inline function einsum!(C::AbstractArray{T,N}, expression::AbstractString, As::Vararg{Any,M};
+@inline function einsum!(C::AbstractArray{T,N}, expression::Union{AbstractString,Pair}, As::Vararg{Any,M};
                          α::Number = true, β::Number = false, conj = nothing) where {T,N,M}
     T <: Element || throw_unsupported(T, "the output")
     Bs = prepare(T, As)
-    plan = cached_plan(T, String(expression), Bs, conj)
+    plan = cached_plan(T, text(expression), Bs, conj)
     plan isa ContractionPlan{T,N,M} || throw_rank(plan, C)
     execute!(plan, C, Bs, scalar(T, α, "α"), scalar(T, β, "β"))
     return C

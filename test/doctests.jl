@@ -10,7 +10,7 @@ function spelled(text)
     text = replace(text, r"Array\{(\w+), ?2\}" => s"Matrix{\1}")
     text = replace(text, r"Array\{(\w+), ?1\}" => s"Vector{\1}")
     text = replace(text, r"Array\{(\w+), ?(\w)\}" => s"Array{\1, \2}")
-    text = replace(text, r"DimensionMismatch\(\"(.*)\"\)" => s"DimensionMismatch: \1")
+    text = replace(text, r"DimensionMismatch\(\".*\"\)" => s -> "DimensionMismatch: " * unescape_string(s[20:end-2]))
     return join(rstrip.(split(strip(text), '\n')), '\n')
 end
 

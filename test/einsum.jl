@@ -10,8 +10,13 @@ function random_expression(rng)
     output = join(shuffle(rng, used)[1:rand(rng, 0:min(4, length(used)))])
     # Now and then a label fills a diagonal of the output.
     length(output) in 1:3 && rand(rng) < 0.1 && (output *= rand(rng, output))
-    shape(term) = Tuple(Int[extent[label] for label in term])
-    return string(join(terms, ','), "->", output), shape.(terms), shape(output)
+    # Now and then an operand has size 1 where others have more.
+    narrow = [rand(rng) < 0.15 ? rand(rng, pool) : ' ' for _ in terms]
+    shapes = [Tuple(Int[label == one ? 1 : extent[label] for label in term]) for (term, one) in zip(terms, narrow)]
+    wide(label) = all(label != one for (term, one) in zip(terms, narrow) if label in term) ? extent[label] :
+        maximum(label != one ? extent[label] : -1 for (term, one) in zip(terms, narrow) if label in term)
+    shape = Tuple(Int[(n = wide(label); n < 0 ? 1 : n) for label in output])
+    return string(join(terms, ','), "->", output), shapes, shape
 end
 
 "`condition`; where it is false, what it was about is printed."
@@ -118,6 +123,57 @@ end
     B = einsum(join(letters[1:20]) * "->" * join(letters[order]), A)
     @test B == permutedims(A, order)
     @test einsum(join(letters[1:20]) * "," * join(letters[order]) * "->", A, B) ≈ sum(abs2, A) rtol = 1e-12
+end
+
+# Measured inside a function, after a first call has compiled it.
+with_integers(C, A, B) = @allocated einsum!(C, ((-1, 7), (7, 3)) => (3, -1), A, B)
+
+@testset "integer labels" begin
+    A, B = [1.0 2.0; 3.0 4.0], [0.0 1.0 5.0; 2.0 3.0 7.0]
+    @test einsum(((1, 2), (2, 3)) => (1, 3), A, B) == A * B
+    @test einsum([[1, 2], [2, 3]] => [1, 3], A, B) == A * B
+    @test einsum([(1, 2), [2, 3]] => (3, 1), A, B) == (A * B)'
+    @test einsum(((1, 2), (2, 3)) => (3, 1), A, B) == (A * B)'
+    @test einsum((Int8[-1, 100], UInt16[100, 60000]) => [-1, 60000], A, B) == A * B
+    @test einsum(((1, 1),) => (), A) === 5.0
+    @test einsum(((), (5, 5)) => (5,), 2, A) == [2.0, 8.0]
+    @test einsum(((3,),) => (3, 3), [1, 2]) == [1 0; 0 2]
+    @test einsum("{1}{2},{2}{3}->{1}{3}", A, B) == A * B
+    plan = contraction_plan(((1, 2), (2, 3)) => (1, 3), size.((A, B)))
+    @test plan(A, B) == A * B && plan.expression == "{1}{2},{2}{3}->{1}{3}"
+    C = zeros(3, 2)
+    @test with_integers(C, A, B) >= 0 && with_integers(C, A, B) == 0 && C == (A * B)'
+    # Equal where they agree, and told apart where they do not.
+    @test einsum(((1, 2), (2, 3)) => (1, 3), A, B) == einsum((1:2, 2:3) => [1, 3], A, B)
+    @test einsum(((1, 2), (1, 3)) => (2, 3), A, B) == A' * B
+    for k in 1:2TensorOxide.MOST_WRITTEN
+        @test einsum(((k, -k),) => (-k, k), A) == A'
+    end
+    @test length(TensorOxide.WRITTEN) <= TensorOxide.MOST_WRITTEN
+end
+
+@testset "more labels than letters" begin
+    rng = MersenneTwister(6)
+    n = 120
+    As = [randn(rng, 2, 2) for _ in 1:n]
+    product = reduce(*, As)
+    scale = prod(norm, As)
+    rounded(X) = norm(X - product) <= 8n * eps() * scale
+    characters = [Char(0xc0 + k) for k in 0:n]      # × and ÷ are among them
+    text = join((string(characters[k], characters[k+1]) for k in 1:n), ',')
+    @test rounded(einsum(string(text, "->", characters[1], characters[n+1]), As...))
+    @test rounded(einsum([[k, k + 1] for k in 1:n] => [1, n + 1], As...))
+end
+
+@testset "sizes of 1 go with any other" begin
+    A, B = [1.0, 2.0][:, :], [1.0 2.0; 3.0 4.0; 5.0 6.0]
+    @test einsum("ij,jk->ik", A, B) == repeat(A, 1, 3) * B
+    @test einsum("i,i->i", [2.0], [1.0, 2.0, 3.0]) == [2.0, 4.0, 6.0]
+    C = ones(2, 2)
+    @test einsum!(C, "ij,jk->ik", A, B; α = 2, β = -1) == 2 * repeat(A, 1, 3) * B .- 1
+    # A broadcast axis of stride 0 may be read.
+    row = TensorOxide.einsum("ij,ij->", repeat(A, 1, 3), PermutedDimsArray(B, (2, 1)))
+    @test row == sum(repeat(A, 1, 3) .* B')
 end
 
 @testset "β = 0 is a strong zero" begin

@@ -1,20 +1,27 @@
 # Contractions by plain loops over all index values: slow, short, and independent of the engine. It knows the notation
 # only as the written standard defines it.
 
-"The label lists of an expression, `...` filled in: one `Vector{Char}` per operand, and the output's."
+"The label lists of an expression, `...` filled in: one `Vector{Int}` per operand, and the output's."
 function labels(expression, ranks)
-    sides = split(filter(c -> !isspace(c) && !(c in "()"), expression), "->")
-    terms = split(sides[1], ',')
-    # Private-use characters stand for the indices behind an ellipsis; the last one is the last in every term.
-    fill_in(term, n) = replace(term, "..." => join('\ue000' + k for k in n:-1:1))
-    hidden = [occursin("...", term) ? rank - length(term) + 3 : 0 for (term, rank) in zip(terms, ranks)]
-    inputs = [collect(fill_in(term, n)) for (term, n) in zip(terms, hidden)]
-    length(sides) == 2 && return inputs, collect(fill_in(sides[2], maximum(hidden)))
+    sides = split(filter(c -> !(isascii(c) && isspace(c) || c in "()"), expression), "->")
+    terms = [tokens(term) for term in split(sides[1], ',')]
+    hidden = [ELLIPSIS in term ? rank - length(term) + 1 : 0 for (term, rank) in zip(terms, ranks)]
+    inputs = [fill_in(term, n) for (term, n) in zip(terms, hidden)]
+    length(sides) == 2 && return inputs, fill_in(tokens(sides[2]), maximum(hidden))
     # Without an arrow: what the ellipsis stands for, then the labels that occur once.
-    occurrences = reduce(vcat, inputs; init = Char[])
-    once = filter(label -> label <= '\ue000' && count(isequal(label), occurrences) == 1, unique(occurrences))
-    return inputs, [collect(fill_in("...", maximum(hidden))); sort!(once)]
+    occurrences = reduce(vcat, inputs; init = Int[])
+    once = filter(label -> label >= 0 && count(isequal(label), occurrences) == 1, unique(occurrences))
+    return inputs, [-maximum(hidden):-1; sort!(once)]
 end
+
+# A label as a number: a character is its code point, an integer in braces comes after all of them. Negative numbers
+# stand for the indices behind an ellipsis; the last one is the last in every term.
+const ELLIPSIS = typemin(Int)
+tokens(term) = Int[number_of(match.match) for match in eachmatch(r"\.\.\.|\{.*?\}|."s, term)]
+number_of(token) = token == "..." ? ELLIPSIS :
+    startswith(token, '{') ? 2^32 + parse(Int, token[2:end-1]) : Int(only_character(token))
+only_character(token) = (@assert length(token) == 1; first(token))
+fill_in(term, n) = reduce(vcat, [label == ELLIPSIS ? collect(-n:-1) : [label] for label in term]; init = Int[])
 
 # Everything below works on flat vectors of ComplexF64, whatever the arrays are, so that it is compiled once.
 function flat(@nospecialize A)
@@ -33,7 +40,7 @@ terms.
 """
 function reference(expression, @nospecialize(As); @nospecialize(conj = fill(false, length(As))))
     inputs, output = labels(expression, Int[ndims(A) for A in As])
-    sizes = Dict{Char,Int}()
+    sizes = Dict{Int,Int}()
     for (term, A) in zip(inputs, As), (label, n) in zip(term, size(A))
         sizes[label] = get(sizes, label, 1) == 1 ? n : sizes[label]
     end
@@ -49,7 +56,7 @@ function reference(expression, @nospecialize(As); @nospecialize(conj = fill(fals
 end
 
 # How far each label moves in an array of this size. One that occurs twice moves along the diagonal; one of extent 1,
-# which an ellipsis broadcasts, does not move.
+# which goes with any other, does not move.
 function strides_by_label(term, size, order)
     moves = zeros(Int, length(order))
     step = 1

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::excerpt::Excerpt;
+
 /// Why an expression or a run was refused. The text names operands from 1 on, as users count them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,8 +32,10 @@ pub enum Error {
         labels: String,
         /// Its shape.
         shape: Vec<usize>,
+        /// Where it stands in the expression.
+        excerpt: Excerpt,
     },
-    /// One label has two sizes.
+    /// One label has two sizes, neither of which goes with the other.
     Size {
         /// The label.
         label: String,
@@ -39,6 +43,8 @@ pub enum Error {
         first: (usize, usize),
         /// Operand (from 0) and size that differ.
         second: (usize, usize),
+        /// Where both stand in the expression.
+        excerpt: Excerpt,
     },
     /// The shape of a tensor is not that of the plan.
     Shape {
@@ -76,21 +82,20 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Notation { expression, position, reason } => {
-                write!(f, "{reason}\n  {expression}\n  {}^", " ".repeat(*position))
+                let mark = *position..*position;
+                write!(f, "{reason}{}", Excerpt::new(expression, &[mark]))
             }
             Error::OperandCount { expected, found } => {
                 write!(f, "the expression has {expected} operand(s), but {found} were given")
             }
-            Error::Rank { operand, labels, shape } => {
+            Error::Rank { operand, labels, shape, excerpt } => {
                 let (operand, axes) = (operand + 1, shape.len());
-                write!(
-                    f,
-                    "operand {operand} has {axes} axes (size {shape:?}), which do not fit its labels \"{labels}\""
-                )
+                write!(f, "operand {operand} has {axes} axes (size {shape:?}), ")?;
+                write!(f, "which do not fit its labels \"{labels}\"{excerpt}")
             }
-            Error::Size { label, first, second } => {
-                write!(f, "label {label} has size {} in operand {}, but ", first.1, first.0 + 1)?;
-                write!(f, "size {} in operand {}", second.1, second.0 + 1)
+            Error::Size { label, first, second, excerpt } => {
+                write!(f, "{label} has size {} in operand {}, but ", first.1, first.0 + 1)?;
+                write!(f, "size {} in operand {}{excerpt}", second.1, second.0 + 1)
             }
             Error::Shape { operand, found, expected } => {
                 match operand {

@@ -12,6 +12,7 @@
 //! | [`execute`] | plan and tensors | the result |
 
 mod error;
+mod excerpt;
 pub mod execute;
 pub mod network;
 pub mod notation;
@@ -21,6 +22,7 @@ pub mod plan;
 mod program;
 
 pub use error::Error;
+pub use excerpt::Excerpt;
 pub use execute::{Einsum, Session};
 pub use options::Options;
 pub use plan::Plan;

@@ -1,11 +1,12 @@
 //! An expression with the shapes of its operands: labels become numbers with extents.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use tensoroxide_contract::Label;
 use tensoroxide_tensor::layout::element_count;
 
-use crate::notation::{Expression, Group, Subscript};
+use crate::notation::{self, written, Expression, Group, Subscript};
 use crate::Error;
 
 /// A tensor network: hypergraph whose vertices are operands and whose edges are labels.
@@ -19,7 +20,7 @@ pub struct Network {
     pub output: Vec<Label>,
     /// The extent of each label.
     pub extents: Vec<usize>,
-    /// The name of each label, for texts: its letter, or the number of its axis among those of the ellipsis.
+    /// The name of each label, for texts: as it is written, or the number of its axis among those of the ellipsis.
     pub names: Vec<String>,
     /// What the parentheses fix.
     pub group: Group,
@@ -28,8 +29,8 @@ pub struct Network {
 impl Network {
     /// Gives the labels of an expression their extents.
     ///
-    /// The axes of an ellipsis are aligned at its end, and an extent of 1 there goes with any other, as in NumPy. Letters
-    /// must agree in all operands.
+    /// A label has one extent, but for operands where it has extent 1, which goes with any other, as in NumPy. The axes of
+    /// an ellipsis are aligned at its end.
     ///
     /// # Errors
     /// [`Error::OperandCount`], [`Error::Rank`], [`Error::Size`], [`Error::Tensor`].
@@ -41,12 +42,13 @@ impl Network {
         let mut unnamed = Vec::with_capacity(shapes.len());
         for (operand, (subscripts, shape)) in expression.operands.iter().zip(shapes).enumerate() {
             let ellipsis = subscripts.contains(&Subscript::Ellipsis);
-            let letters = subscripts.len() - usize::from(ellipsis);
-            if shape.len() < letters || shape.len() > letters && !ellipsis {
-                return Err(Error::Rank { operand, labels: text(subscripts), shape: shape.to_vec() });
+            let named = subscripts.len() - usize::from(ellipsis);
+            if shape.len() < named || shape.len() > named && !ellipsis {
+                let (labels, excerpt) = (written(subscripts), expression.excerpt(&[(operand, None)]));
+                return Err(Error::Rank { operand, labels, shape: shape.to_vec(), excerpt });
             }
             element_count(shape)?;
-            unnamed.push(shape.len() - letters);
+            unnamed.push(shape.len() - named);
         }
         let longest = unnamed.iter().copied().max().unwrap_or(0);
 
@@ -54,13 +56,14 @@ impl Network {
         let mut operands = Vec::with_capacity(shapes.len());
         for (operand, (subscripts, shape)) in expression.operands.iter().zip(shapes).enumerate() {
             let axes = expand(subscripts, longest - unnamed[operand]..longest);
-            let numbers = axes.into_iter().zip(*shape).map(|(name, &extent)| labels.at(name, operand, extent));
+            let numbers = axes.zip(*shape).map(|((at, name), &extent)| {
+                let here = Occurrence { operand, at, extent };
+                labels.number(name, here).map_err(|first| mismatch(expression, name, first, here))
+            });
             operands.push(numbers.collect::<Result<Vec<Label>, Error>>()?);
         }
-        let output: Vec<Label> = expand(&expression.output, 0..longest)
-            .into_iter()
-            .filter_map(|name| labels.numbers.get(&name).map(|&(number, _)| number))
-            .collect();
+        let output = expand(&expression.output, 0..longest);
+        let output = output.filter_map(|(_, name)| labels.known.get(&name).map(|known| known.number)).collect();
         let network = Network {
             operands,
             shapes: shapes.iter().map(|shape| shape.to_vec()).collect(),
@@ -79,39 +82,46 @@ impl Network {
     }
 }
 
-/// A letter, or the axis of an ellipsis that is so far from the start of the longest one.
+/// A label, or the axis of an ellipsis that is so far from the start of the longest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Name {
-    Letter(char),
+    Named(Subscript),
     Unnamed(usize),
 }
 
-fn expand(subscripts: &[Subscript], unnamed: std::ops::Range<usize>) -> Vec<Name> {
-    let mut names = Vec::new();
-    for subscript in subscripts {
-        match subscript {
-            Subscript::Letter(c) => names.push(Name::Letter(*c)),
-            Subscript::Ellipsis => names.extend(unnamed.clone().map(Name::Unnamed)),
-        }
-    }
-    names
+/// The axes that subscripts stand for, each with the place of its subscript.
+fn expand(subscripts: &[Subscript], unnamed: Range<usize>) -> impl Iterator<Item = (usize, Name)> + '_ {
+    subscripts.iter().enumerate().flat_map(move |(at, &subscript)| {
+        let (named, unnamed) = match subscript {
+            Subscript::Ellipsis => (None, unnamed.clone()),
+            label => (Some(Name::Named(label)), 0..0),
+        };
+        named.into_iter().chain(unnamed.map(Name::Unnamed)).map(move |name| (at, name))
+    })
 }
 
-/// Subscripts as they were written.
-fn text(subscripts: &[Subscript]) -> String {
-    subscripts
-        .iter()
-        .map(|subscript| match subscript {
-            Subscript::Letter(c) => c.to_string(),
-            Subscript::Ellipsis => "...".to_owned(),
-        })
-        .collect()
+/// An axis of an operand.
+#[derive(Clone, Copy, Debug)]
+struct Occurrence {
+    operand: usize,
+    /// The place of its subscript.
+    at: usize,
+    extent: usize,
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    number: Label,
+    /// Where it had this extent first.
+    first: Occurrence,
+    /// The number and the axis of the last operand that had the name.
+    last: (Label, Occurrence),
 }
 
 #[derive(Default)]
 struct Labels {
-    /// The number of each name, and the operand where it was met first.
-    numbers: HashMap<Name, (Label, usize)>,
+    known: HashMap<Name, Known>,
     extents: Vec<usize>,
     names: Vec<String>,
 }
@@ -120,38 +130,49 @@ impl Labels {
     fn add(&mut self, name: Name, extent: usize) -> Label {
         self.extents.push(extent);
         self.names.push(match name {
-            Name::Letter(c) => c.to_string(),
+            Name::Named(label) => written(&[label]),
             Name::Unnamed(axis) => format!("[{}]", axis + 1),
         });
         (self.extents.len() - 1) as Label
     }
 
-    /// The number of an axis's label.
-    fn at(&mut self, name: Name, operand: usize, extent: usize) -> Result<Label, Error> {
-        let Some(&(number, first)) = self.numbers.get(&name) else {
-            let number = self.add(name, extent);
-            self.numbers.insert(name, (number, operand));
+    /// The number of an axis's label; the axis that it does not go with as an error.
+    fn number(&mut self, name: Name, here: Occurrence) -> Result<Label, Occurrence> {
+        let Some(mut known) = self.known.get(&name).copied() else {
+            let number = self.add(name, here.extent);
+            self.known.insert(name, Known { number, first: here, last: (number, here) });
             return Ok(number);
         };
-        let known = self.extents[number as usize];
-        match name {
-            _ if known == extent => Ok(number),
+        let number = match known.last {
+            // A diagonal: nothing is broadcast within an operand.
+            (number, last) if last.operand == here.operand => match last.extent == here.extent {
+                true => number,
+                false => return Err(last),
+            },
+            _ if known.first.extent == here.extent => known.number,
             // Broadcasting: an axis of one element gets a label of its own, which nothing else has.
-            Name::Unnamed(_) if extent == 1 => Ok(self.add(name, 1)),
-            Name::Unnamed(_) if known == 1 => {
-                let wide = self.add(name, extent);
-                self.numbers.insert(name, (wide, operand));
-                Ok(wide)
+            _ if here.extent == 1 => self.add(name, 1),
+            _ if known.first.extent == 1 => {
+                known.first = here;
+                known.number = self.add(name, here.extent);
+                known.number
             }
-            _ => {
-                let label = match name {
-                    Name::Letter(c) => format!("{c:?}"),
-                    Name::Unnamed(axis) => format!("of axis {} of the ellipsis", axis + 1),
-                };
-                Err(Error::Size { label, first: (first, known), second: (operand, extent) })
-            }
-        }
+            _ => return Err(known.first),
+        };
+        known.last = (number, here);
+        self.known.insert(name, known);
+        Ok(number)
     }
+}
+
+fn mismatch(expression: &Expression, name: Name, first: Occurrence, second: Occurrence) -> Error {
+    let label = match name {
+        Name::Named(label) => notation::name(label),
+        Name::Unnamed(axis) => format!("axis {} of the ellipsis", axis + 1),
+    };
+    let marks = [first, second].map(|axis| (axis.operand, Some(axis.at)));
+    let [first, second] = [first, second].map(|axis| (axis.operand, axis.extent));
+    Error::Size { label, first, second, excerpt: expression.excerpt(&marks) }
 }
 
 #[cfg(test)]
@@ -177,7 +198,36 @@ mod tests {
         assert_eq!(n.output_shape(), [2, 5, 3, 4]);
         assert_eq!(network("...->...", &[&[]]).unwrap().output_shape(), [0usize; 0]);
         let error = network("...,...->...", &[&[2, 3], &[2, 4]]).unwrap_err().to_string();
-        assert_eq!(error, "label of axis 2 of the ellipsis has size 3 in operand 1, but size 4 in operand 2");
+        let expected =
+            "axis 2 of the ellipsis has size 3 in operand 1, but size 4 in operand 2\n  ...,...->...\n  ^^^ ^^^";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn an_extent_of_one_goes_with_any_but_within_an_operand() {
+        let n = network("ij,jk,ki->ijk", &[&[2, 1], &[3, 1], &[4, 1]]).unwrap();
+        assert_eq!((n.operands.clone(), n.output_shape()), (vec![vec![0, 1], vec![2, 3], vec![4, 5]], vec![2, 3, 4]));
+        // Those of extent 1 that were met before the others share a label.
+        let n = network("i,i,i,i,i->i", &[&[1], &[1], &[5], &[1], &[5]]).unwrap();
+        assert_eq!(
+            (n.operands.clone(), n.output_shape()),
+            (vec![vec![0], vec![0], vec![1], vec![2], vec![1]], vec![5])
+        );
+        assert_eq!(network("i,i->i", &[&[1], &[0]]).unwrap().output_shape(), [0]);
+        assert_eq!(network("iij,i->ij", &[&[1, 1, 2], &[3]]).unwrap().output_shape(), [3, 2]);
+        let text = |result: Result<Network, Error>| result.unwrap_err().to_string();
+        for (found, expected) in [
+            (network("ii->i", &[&[2, 3]]), "size 2 in operand 1, but size 3 in operand 1\n  ii->i\n  ^^"),
+            (network("ii->i", &[&[1, 3]]), "size 1 in operand 1, but size 3 in operand 1\n  ii->i\n  ^^"),
+            (network("i,ii->i", &[&[3], &[3, 1]]), "size 3 in operand 2, but size 1 in operand 2\n  i,ii->i\n    ^^"),
+            (network("i,ii->i", &[&[3], &[1, 3]]), "size 1 in operand 2, but size 3 in operand 2\n  i,ii->i\n    ^^"),
+            (
+                network("i,i,i->", &[&[1], &[3], &[2]]),
+                "size 3 in operand 2, but size 2 in operand 3\n  i,i,i->\n    ^ ^",
+            ),
+        ] {
+            assert_eq!(text(found), format!("label 'i' has {expected}"));
+        }
     }
 
     #[test]
@@ -186,11 +236,14 @@ mod tests {
         let count = text(network("ij,jk->ik", &[&[2, 3]]));
         assert_eq!(count, "the expression has 2 operand(s), but 1 were given");
         let rank = text(network("ij,jk->ik", &[&[2, 3], &[3]]));
-        assert_eq!(rank, "operand 2 has 1 axes (size [3]), which do not fit its labels \"jk\"");
+        assert_eq!(rank, "operand 2 has 1 axes (size [3]), which do not fit its labels \"jk\"\n  ij,jk->ik\n     ^^");
         assert!(network("...ij->...", &[&[3]]).is_err());
-        let size = text(network("ij,jk->ik", &[&[2, 3], &[4, 5]]));
-        assert_eq!(size, "label 'j' has size 3 in operand 1, but size 4 in operand 2");
-        assert!(matches!(network("ii->i", &[&[2, 3]]), Err(Error::Size { .. })));
+        let rank = text(network("i,,j->ij", &[&[2], &[3], &[3]]));
+        assert_eq!(rank, "operand 2 has 1 axes (size [3]), which do not fit its labels \"\"\n  i,,j->ij\n    ^");
+        let size = text(network(" ij,jk->ik", &[&[2, 3], &[4, 5]]));
+        assert_eq!(size, "label 'j' has size 3 in operand 1, but size 4 in operand 2\n   ij,jk->ik\n    ^ ^");
+        let size = text(network("{1}{2},{2}->", &[&[2, 3], &[4]]));
+        assert_eq!(size, "label {2} has size 3 in operand 1, but size 4 in operand 2\n  {1}{2},{2}->\n     ^^^ ^^^");
         let half = usize::MAX / 4;
         assert!(matches!(network("a,b->ab", &[&[half], &[half]]), Err(Error::Tensor(_))));
     }

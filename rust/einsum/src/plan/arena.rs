@@ -18,7 +18,7 @@ pub(super) fn place(intermediates: &mut [Intermediate], steps: &[Step]) -> Resul
                 if start + size <= from {
                     break;
                 }
-                start = to;
+                start = start.max(to); // an empty tensor ends before others
             }
             intermediates[made].start = start;
             let end = start + size;
