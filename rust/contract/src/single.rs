@@ -1,6 +1,6 @@
 //! One tensor into one: permutation, diagonal, trace, sums over axes, embedding on a diagonal.
 
-use tensoroxide_tensor::kernels::{accumulate_ordered, scale_ordered};
+use tensoroxide_tensor::kernels::{scale_ordered, Move};
 use tensoroxide_tensor::nest::{order, Loop};
 use tensoroxide_tensor::{Scalar, Threads, View, ViewMut};
 
@@ -25,7 +25,7 @@ pub struct Single {
     signatures: [Signature; 2],
     fixed: Fixed<2>,
     /// What runs over C and A.
-    loops: Vec<Loop<2>>,
+    step: Move,
     /// What runs over all of C first, to scale it; `None` when the loops themselves write each element of C once.
     output: Option<Vec<Loop<2>>>,
 }
@@ -48,8 +48,8 @@ impl Single {
             let axes = c.labels.iter().zip(c.shape.iter().zip(c.strides)).filter(|(label, _)| !fixed.contains(label));
             order(axes.map(|(_, (&extent, &stride))| Loop { extent, strides: [stride, 0] }).collect())
         });
-        let loops = order(indices.iter().map(|index| index.step).collect());
-        Ok(Single { signatures, fixed: fixed_steps, loops, output })
+        let loops: Vec<Loop<2>> = indices.iter().map(|index| index.step).collect();
+        Ok(Single { signatures, fixed: fixed_steps, step: Move::new(&loops), output })
     }
 
     /// Runs the step. `fixed` gives each fixed label its value. β = 0 never reads C.
@@ -104,7 +104,7 @@ impl Single {
             }
         };
         // SAFETY: as above, for A too; where the loops do not move C, or C is embedded, it was scaled and β is 1.
-        unsafe { accumulate_ordered(&self.loops, alpha, a, conj, beta, c, threads) };
+        unsafe { self.step.run(alpha, a, conj, beta, c, threads) };
         Ok(())
     }
 }

@@ -1,0 +1,177 @@
+//! The memory kernels against memcpy: `cargo bench -p tensoroxide-tensor --bench memory -- [threads] [names…]`.
+//!
+//! Each line is one case and one element type: the bandwidth (bytes read and written by time, the median of several runs) and its
+//! share of what one thread's `memcpy` of as many bytes reaches in the same run. `warm` writes to memory that was written
+//! before, `fresh` to memory that the system has to find, page by page.
+#![allow(clippy::print_stdout, unsafe_code)] // fresh memory is what nobody has written yet
+
+use std::time::Instant;
+
+use tensoroxide_tensor::layout::column_major_strides;
+use tensoroxide_tensor::{kernels, Complex32, Complex64, Scalar, Threads, View, ViewMut};
+
+/// What a case does with its input.
+enum Op {
+    /// Output axis `d` is input axis `order[d]`.
+    Permute(Vec<usize>),
+    /// C ← α·permuted A + β·C.
+    Axpby(Vec<usize>, f64, f64),
+    /// Sum over all axes but these.
+    Sum(Vec<usize>),
+}
+
+struct Case {
+    name: &'static str,
+    shape: Vec<usize>,
+    op: Op,
+}
+
+fn cases() -> Vec<Case> {
+    use Op::{Axpby, Permute, Sum};
+    let case = |name, shape: &[usize], op| Case { name, shape: shape.to_vec(), op };
+    let shuffle = vec![7, 2, 10, 5, 0, 8, 3, 11, 6, 1, 9, 4];
+    let bits = vec![13, 4, 21, 8, 0, 17, 11, 2, 19, 6, 22, 15, 9, 1, 20, 12, 5, 23, 10, 3, 18, 14, 7, 16];
+    vec![
+        case("copy", &[1 << 24], Permute(vec![0])),
+        case("256^3 (2,0,1)", &[256; 3], Permute(vec![2, 0, 1])),
+        case("256^3 (1,2,0)", &[256; 3], Permute(vec![1, 2, 0])),
+        case("256^3 (0,2,1)", &[256; 3], Permute(vec![0, 2, 1])),
+        case("256^3 (2,1,0)", &[256; 3], Permute(vec![2, 1, 0])),
+        case("4096^2", &[4096; 2], Permute(vec![1, 0])),
+        case("4095x4097", &[4095, 4097], Permute(vec![1, 0])),
+        case("16^6 reversal", &[16; 6], Permute((0..6).rev().collect())),
+        case("4^12 shuffle", &[4; 12], Permute(shuffle)),
+        case("4^12 reversal", &[4; 12], Permute((0..12).rev().collect())),
+        case("2^24 shuffle", &[2; 24], Permute(bits)),
+        case("7^8 reversal", &[7; 8], Permute((0..8).rev().collect())),
+        case("3x2000x2000 (0,2,1)", &[3, 2000, 2000], Permute(vec![0, 2, 1])),
+        case("4x2048x2048 (0,2,1)", &[4, 2048, 2048], Permute(vec![0, 2, 1])),
+        case("axpby 4096^2 2,0", &[4096; 2], Axpby(vec![1, 0], 2.0, 0.0)),
+        case("axpby 4096^2 2,1", &[4096; 2], Axpby(vec![1, 0], 2.0, 1.0)),
+        case("axpby 4096^2 2,3", &[4096; 2], Axpby(vec![1, 0], 2.0, 3.0)),
+        case("axpby 2^24 2,3", &[1 << 24], Axpby(vec![0], 2.0, 3.0)),
+        case("sum 256^3 all", &[256; 3], Sum(vec![])),
+        case("sum 256^3 leading", &[256; 3], Sum(vec![1, 2])),
+        case("sum 256^3 middle", &[256; 3], Sum(vec![0, 2])),
+        case("sum 256^3 trailing", &[256; 3], Sum(vec![0, 1])),
+        case("sum 256^3 keep (2,1)", &[256; 3], Sum(vec![2, 1])),
+        case("sum 8x2^21 leading", &[8, 1 << 21], Sum(vec![1])),
+    ]
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn time(runs: usize, mut f: impl FnMut()) -> f64 {
+    let once = |f: &mut dyn FnMut()| {
+        let start = Instant::now();
+        f();
+        start.elapsed().as_secs_f64()
+    };
+    median((0..runs).map(|_| once(&mut f)).collect())
+}
+
+fn run<T: Scalar>(case: &Case, a: &[T], c: &mut [T], threads: Threads) {
+    let strides = column_major_strides(&case.shape);
+    match &case.op {
+        Op::Permute(order) | Op::Axpby(order, ..) => {
+            let (alpha, beta) = if let Op::Axpby(_, alpha, beta) = case.op { (alpha, beta) } else { (1.0, 0.0) };
+            let shape: Vec<usize> = order.iter().map(|&d| case.shape[d]).collect();
+            let from: Vec<isize> = order.iter().map(|&d| strides[d]).collect();
+            let to = column_major_strides(&shape);
+            let real = |x: f64| T::from_c64(Complex64::new(x, 0.0));
+            let (a, c) = (View::new(a, &shape, &from, 0).unwrap(), ViewMut::new(c, &shape, &to, 0).unwrap());
+            kernels::axpby(real(alpha), a, false, real(beta), c, threads).unwrap();
+        }
+        Op::Sum(kept) => {
+            let shape: Vec<usize> = kept.iter().map(|&d| case.shape[d]).collect();
+            let to = column_major_strides(&shape);
+            let (a, c) = (View::new(a, &case.shape, &strides, 0).unwrap(), ViewMut::new(c, &shape, &to, 0).unwrap());
+            kernels::reduce(T::ONE, a, false, kept, T::ZERO, c, threads).unwrap();
+        }
+    }
+}
+
+fn bench<T: Scalar>(threads: Threads, names: &[String]) {
+    for case in cases() {
+        if !names.is_empty() && !names.iter().any(|name| case.name.contains(name.as_str())) {
+            continue;
+        }
+        let n: usize = case.shape.iter().product();
+        let a: Vec<T> = (0..n).map(|i| T::from_c64(Complex64::new(i as f64, -1.0))).collect();
+        let mut c = vec![T::ONE; n];
+        let bytes = |passes: f64| passes * (n * size_of::<T>()) as f64 / 1e9;
+        let passes = match case.op {
+            Op::Permute(_) => 2.0,
+            Op::Axpby(_, _, beta) => {
+                if beta == 0.0 {
+                    2.0
+                } else {
+                    3.0
+                }
+            }
+            Op::Sum(_) => 1.0,
+        };
+        let (mut copies, mut runs) = (Vec::new(), Vec::new());
+        for _ in 0..5 {
+            copies.push(time(1, || c.copy_from_slice(&a)));
+            runs.push(time(1, || run(&case, &a, &mut c, threads)));
+        }
+        let (copy, warm) = (bytes(2.0) / median(copies), bytes(passes) / median(runs));
+        let fresh = time(1, || {
+            let mut c = Vec::<T>::with_capacity(n);
+            // SAFETY: every element is written before it is read; β ≠ 0 is not tried so.
+            unsafe { c.set_len(n) };
+            if passes < 3.0 {
+                run(&case, &a, &mut c, threads);
+            }
+        });
+        println!(
+            "{:<22} {:<11} {} threads: memcpy {copy:5.1} GB/s, warm {warm:5.1} GB/s {:4.2}, fresh {:4.2}",
+            case.name,
+            T::DTYPE.to_string(),
+            threads.get(),
+            warm / copy,
+            bytes(passes) / fresh / copy,
+        );
+    }
+}
+
+/// What a call costs where there is little to move: a prepared view each time, as a caller has it.
+fn small(threads: Threads) {
+    let shapes: [&[usize]; 6] = [&[2, 2], &[2, 3, 4], &[4, 4, 4], &[8, 8, 8], &[16, 16, 16], &[10, 9, 11, 4]];
+    for shape in shapes {
+        let n: usize = shape.iter().product();
+        let (a, mut c) = (vec![1.0f64; n], vec![0.0; n]);
+        let case = Case { name: "", shape: shape.to_vec(), op: Op::Permute((0..shape.len()).rev().collect()) };
+        let each = time(9, || (0..1000).for_each(|_| run(&case, &a, &mut c, threads))) / 1000.0;
+        println!("reversal of {shape:?}: {:.0} ns a call, {:.2} ns an element", each * 1e9, each * 1e9 / n as f64);
+    }
+}
+
+fn main() {
+    let mut arguments: Vec<String> = std::env::args().skip(1).filter(|x| !x.starts_with("--")).collect();
+    let threads = arguments.first().and_then(|x| x.parse().ok());
+    if threads.is_some() {
+        arguments.remove(0);
+    }
+    let threads = Threads::new(threads.unwrap_or(1));
+    let types: Vec<String> = arguments.iter().filter_map(|x| x.strip_prefix("type=").map(str::to_owned)).collect();
+    arguments.retain(|x| !x.starts_with("type="));
+    let wanted = |name: &str| types.is_empty() || types.iter().any(|t| t == name);
+    if wanted("f64") {
+        bench::<f64>(threads, &arguments);
+    }
+    if wanted("f32") {
+        bench::<f32>(threads, &arguments);
+    }
+    if wanted("c32") {
+        bench::<Complex32>(threads, &arguments);
+    }
+    if wanted("c64") {
+        bench::<Complex64>(threads, &arguments);
+    }
+    small(threads);
+}
