@@ -6,7 +6,7 @@
 //! one axis. Of all ways the one that moves the fewest elements is taken.
 
 use tensoroxide_dense::{gemm, Element, MatMut, MatRef};
-use tensoroxide_tensor::kernels::accumulate_ordered;
+use tensoroxide_tensor::kernels::Move;
 use tensoroxide_tensor::layout::element_count;
 use tensoroxide_tensor::nest::{order, volume, Loop};
 use tensoroxide_tensor::Threads;
@@ -44,9 +44,9 @@ struct Operand {
 #[derive(Clone, Debug)]
 struct DenseCopy {
     /// Over the copy and the tensor.
-    into: Vec<Loop<2>>,
+    into: Move,
     /// Over the tensor and the copy.
-    back: Vec<Loop<2>>,
+    back: Move,
     /// Where in the scratch it starts.
     start: usize,
 }
@@ -98,39 +98,39 @@ impl Groups {
         let looped = [self.batch.clone(), looped(&self.rows, down), looped(&self.columns, right)].concat();
         let mut batch: Vec<Loop<3>> = looped.iter().map(|index| index.step).collect();
         let mut scratch = 0usize;
-        let mut operand = |t: usize,
-                           (down, vertical): (&Run, &[Index<3>]),
-                           (right, horizontal): (&Run, &[Index<3>])| {
-            if let (false, Some((row_stride, col_stride))) = (way.copied[t], in_place(t, down, right)) {
-                return Ok(Operand { row_stride, col_stride, copy: None });
-            }
-            let (vertical, horizontal) = (&vertical[down.range.clone()], &horizontal[right.range.clone()]);
-            let (height, width) = (down.axis.extent, right.axis.extent);
-            // The side that the tensor itself walks in smaller steps comes first in the copy.
-            let nearest = |group: &[Index<3>]| {
-                let steps = group.iter().filter(|i| i.step.extent > 1).map(|i| i.step.strides[t].unsigned_abs());
-                steps.min().unwrap_or(usize::MAX)
+        let mut operand =
+            |t: usize, (down, vertical): (&Run, &[Index<3>]), (right, horizontal): (&Run, &[Index<3>])| {
+                if let (false, Some((row_stride, col_stride))) = (way.copied[t], in_place(t, down, right)) {
+                    return Ok(Operand { row_stride, col_stride, copy: None });
+                }
+                let (vertical, horizontal) = (&vertical[down.range.clone()], &horizontal[right.range.clone()]);
+                let (height, width) = (down.axis.extent, right.axis.extent);
+                // The side that the tensor itself walks in smaller steps comes first in the copy.
+                let nearest = |group: &[Index<3>]| {
+                    let steps = group.iter().filter(|i| i.step.extent > 1).map(|i| i.step.strides[t].unsigned_abs());
+                    steps.min().unwrap_or(usize::MAX)
+                };
+                let (row_stride, col_stride) =
+                    if nearest(vertical) <= nearest(horizontal) { (1, height as isize) } else { (width as isize, 1) };
+                let mut into = Vec::new();
+                let mut lay = |index: &Index<3>, stride: isize| {
+                    into.push(Loop { extent: index.step.extent, strides: [stride, index.step.strides[t]] });
+                    stride * index.step.extent as isize
+                };
+                vertical.iter().fold(row_stride, |stride, index| lay(index, stride));
+                horizontal.iter().fold(col_stride, |stride, index| lay(index, stride));
+                let mut stride = (height * width) as isize;
+                for (l, index) in batch.iter_mut().zip(&looped).filter(|(_, index)| index.present[t]) {
+                    l.strides[t] = stride;
+                    stride = lay(index, stride);
+                }
+                let start = scratch;
+                scratch = element_count(&[scratch.saturating_add(stride as usize)])?;
+                let back: Vec<Loop<2>> =
+                    into.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[1], l.strides[0]] }).collect();
+                let copy = DenseCopy { into: Move::new(&into), back: Move::new(&back), start };
+                Ok::<Operand, Error>(Operand { row_stride, col_stride, copy: Some(copy) })
             };
-            let (row_stride, col_stride) =
-                if nearest(vertical) <= nearest(horizontal) { (1, height as isize) } else { (width as isize, 1) };
-            let mut into = Vec::new();
-            let mut lay = |index: &Index<3>, stride: isize| {
-                into.push(Loop { extent: index.step.extent, strides: [stride, index.step.strides[t]] });
-                stride * index.step.extent as isize
-            };
-            vertical.iter().fold(row_stride, |stride, index| lay(index, stride));
-            horizontal.iter().fold(col_stride, |stride, index| lay(index, stride));
-            let mut stride = (height * width) as isize;
-            for (l, index) in batch.iter_mut().zip(&looped).filter(|(_, index)| index.present[t]) {
-                l.strides[t] = stride;
-                stride = lay(index, stride);
-            }
-            let start = scratch;
-            scratch = element_count(&[scratch.saturating_add(stride as usize)])?;
-            let back = into.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[1], l.strides[0]] }).collect();
-            let copy = DenseCopy { into: order(into), back: order(back), start };
-            Ok::<Operand, Error>(Operand { row_stride, col_stride, copy: Some(copy) })
-        };
         let operands = [
             operand(C, (down, &self.rows), (right, &self.columns))?,
             operand(A, (down, &self.rows), (summed, &self.summed))?,
@@ -170,7 +170,7 @@ impl Product {
 
     /// Elements that go through a dense copy.
     pub(crate) fn copied(&self) -> usize {
-        self.operands.iter().flat_map(|operand| &operand.copy).map(|copy| volume(&copy.into)).sum()
+        self.operands.iter().flat_map(|operand| &operand.copy).map(|copy| copy.into.volume()).sum()
     }
 
     /// See [`Pair::overhead`](crate::Pair::overhead).
@@ -212,7 +212,7 @@ impl Product {
                 // SAFETY: the copy's loops cover `scratch[start..]` up to the next copy's start, densely.
                 unsafe {
                     let to = scratch.add(copy.start);
-                    accumulate_ordered(&copy.into, T::ONE, *from, false, T::ZERO, to, threads);
+                    copy.into.run(T::ONE, *from, false, T::ZERO, to, threads);
                     *from = to;
                 }
             }
@@ -225,7 +225,7 @@ impl Product {
         unsafe {
             let dense = scratch.add(copy.start);
             self.multiply(&self.batch, alpha, (a, conj_a), (b, conj_b), T::ZERO, dense, threads)?;
-            accumulate_ordered(&copy.back, T::ONE, dense, false, beta, c, threads);
+            copy.back.run(T::ONE, dense, false, beta, c, threads);
         }
         Ok(())
     }
