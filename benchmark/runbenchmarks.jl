@@ -1,9 +1,45 @@
-# Runs the benchmarks named on the command line (without `.jl`), or all:
+# Runs the parts of the benchmark that are named on the command line, or all:
 #
-#     julia --project benchmark/runbenchmarks.jl [firstuse] [contraction]
-for name in (isempty(ARGS) ? ["firstuse", "contraction"] : copy(ARGS))
-    @eval module $(Symbol(name))
-    Base.include(@__MODULE__, joinpath($(@__DIR__), $(name * ".jl")))
-    end
-    println()
+#     julia --project benchmark/runbenchmarks.jl [firstuse] [instances] [paths] [small] [permutations] [products] [memory]
+#
+# BENCHMARK_THREADS, numbers parted by commas, says with how many threads (1,2). See README.md in this folder.
+using LinearAlgebra, Random, TensorOxide
+using TensorOxide: ContractionPlan
+
+for file in ("timing", "table", "json", "peers", "compare", "instance", "instances", "paths", "small",
+             "permutations", "products")
+    include(file * ".jl")
 end
+
+# For each number of threads; those below once, since they start processes of their own.
+const PARTS = ["instances" => instances, "paths" => paths, "small" => small, "permutations" => permutations,
+               "products" => products]
+const ONCE = []
+
+function main(chosen)
+    known = first.([PARTS; ONCE])
+    unknown = setdiff(chosen, known)
+    isempty(unknown) || error("no part is called $(join(unknown, ", ")); there are $(join(known, ", "))")
+    wanted(parts) = filter(part -> isempty(chosen) || first(part) in chosen, parts)
+    for threads in parse.(Int, split(get(ENV, "BENCHMARK_THREADS", "1,2"), ','))
+        TensorOxide.set_num_threads(threads)
+        BLAS.set_num_threads(threads)
+        peers, skipped = start_peers(threads)
+        describe(peers, skipped)
+        foreach(((_, part),) -> part(peers, threads), wanted(PARTS))
+        foreach(stop, peers)
+    end
+    foreach(((_, part),) -> part(), wanted(ONCE))
+end
+
+function describe(peers, skipped)
+    TensorOxide.versioninfo()
+    println("Julia ", VERSION, " on ", Sys.cpu_info()[1].model, ", its OpenBLAS with ", openblas_kernels(), " kernels")
+    foreach(peer -> println("against ", peer.about), peers)
+    foreach(line -> println("left out: ", line), skipped)
+end
+
+"The kernels that Julia's OpenBLAS chose for this processor (or `OPENBLAS_CORETYPE` did), as it names them itself."
+openblas_kernels() = "TODO"
+
+main(ARGS)

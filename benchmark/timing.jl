@@ -1,15 +1,17 @@
-# Timing without packages: medians of batches that are long enough for the clock.
+# Timing without packages: batches of calls that are long enough for the clock, medians of several, in turns where
+# several contenders are compared.
 
 median(x) = (s = sort(x); n = length(s); (s[(n+1)÷2] + s[n÷2+1]) / 2)
 
-"Median over `batches` of the seconds per call of `f(args...)`, each batch at least `least` seconds long."
-function seconds_per_call(f::F, args...; batches = 15, least = 0.01) where {F}
-    repeat_calls(f, 1, args)
+geometric_mean(x) = exp(sum(log, x) / length(x))
+
+"Mean seconds per call of `f(args...)` over as many calls as take `least` seconds."
+function seconds_per_call(f::F, least, args...) where {F}
     n = 1
     while (t = repeat_calls(f, n, args)) < least
         n = max(2n, ceil(Int, n * least / max(t, 1e-9)))
     end
-    return median([repeat_calls(f, n, args) / n for _ in 1:batches])
+    return t / n
 end
 
 @noinline function repeat_calls(f::F, n, args::A) where {F,A}
@@ -20,9 +22,26 @@ end
     return (time_ns() - start) / 1e9
 end
 
+"""
+The median seconds per call of each contender, a function that times itself over at least the seconds it is given. They
+take turns, 3 to 15 rounds within about `budget` seconds, so that what disturbs the machine disturbs all of them.
+"""
+function in_turns(contenders; least = 0.02, budget = 3.0)
+    once = [contender(0.0) for contender in contenders]
+    rounds = clamp(floor(Int, budget / sum(max.(once, 2least))), 3, 15)
+    times = [Float64[] for _ in contenders]
+    for _ in 1:rounds, (contender, seen) in zip(contenders, times)
+        # Threads of the one before may still spin in wait for more.
+        TensorOxide.num_threads() > 1 && sleep(0.002)
+        push!(seen, contender(least))
+    end
+    return median.(times)
+end
+
 "A time with three digits and its unit."
 function pretty(t)
     unit, scale = t < 1e-6 ? ("ns", 1e9) : t < 1e-3 ? ("µs", 1e6) : t < 1 ? ("ms", 1e3) : ("s", 1.0)
-    x = t * scale
-    return string(round(x; digits = x < 10 ? 2 : x < 100 ? 1 : 0), ' ', unit)
+    return string(three_digits(t * scale), ' ', unit)
 end
+
+three_digits(x) = string(x < 10 ? round(x; digits = 2) : x < 100 ? round(x; digits = 1) : round(Int, x))
