@@ -28,8 +28,8 @@ check: ## formatting, lints and the quick tests
 	@$(cargo) clippy --locked --workspace --all-targets --manifest-path rust/Cargo.toml -- -D warnings
 	@$(with) sh deps/test.sh $(quick)
 
-benchmark: build ## time contractions, beside what Julia has of its own
-	@$(julia) benchmark/runbenchmarks.jl
+benchmark: build ## time everything beside its peers, or the parts in ONLY="instances small" (benchmark/README.md)
+	@$(julia) benchmark/runbenchmarks.jl $(ONLY)
 
 docs: build ## build the documentation site in docs/build (needs a package registry, for Documenter)
 	@$(julia:.=docs) -e 'import Pkg; Pkg.develop(Pkg.PackageSpec(path = pwd())); Pkg.instantiate()'

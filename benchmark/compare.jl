@@ -3,6 +3,22 @@
 const TASK = "task"
 
 """
+The median seconds per call of each contender, a function that times itself over at least the seconds it is given. They
+take turns, 3 to 15 rounds within about `budget` seconds, so that what disturbs the machine disturbs all of them.
+"""
+function in_turns(contenders; least = 0.02, budget = 3.0)
+    once = [contender(0.0) for contender in contenders]
+    rounds = clamp(floor(Int, budget / sum(max.(once, 2least))), 3, 15)
+    times = [Float64[] for _ in contenders]
+    for _ in 1:rounds, (contender, seen) in zip(contenders, times)
+        # Threads of the one before may still spin in wait for more.
+        TensorOxide.num_threads() > 1 && sleep(0.002)
+        push!(seen, contender(least))
+    end
+    return median.(times)
+end
+
+"""
 Median seconds of each of `here`, functions that time themselves over at least the seconds that they are given, and of
 each peer (`NaN` where it refuses, with a line that says why). `load(peer)` has a peer load the task; its result has to
 agree with `C`, which is ours.

@@ -1,6 +1,5 @@
 # What a fresh Julia waits for: `using TensorOxide` and the first `einsum`, beside a plain `A * B`. Each number is the
 # median over processes, after one that fills the disk's and Julia's caches.
-include("timing.jl")
 
 const PROCESSES = 5
 const PACKAGE = """
@@ -25,8 +24,9 @@ function fresh(code)
     return [median([row[k] for row in rows]) for k in 1:4]
 end
 
-println("In a fresh Julia $VERSION, median of $PROCESSES processes")
-println(rpad("", 36), join(lpad.(["load", "first call", "second call", "whole process"], 15)))
-for (name, code) in (("using TensorOxide; einsum", PACKAGE), ("using LinearAlgebra; A * B", PLAIN))
-    println(rpad(name, 36), join(lpad.(pretty.(fresh(code)), 15)))
+function firstuse()
+    heading("In a fresh Julia $VERSION, median of $PROCESSES processes",
+            ["load", "first call", "second call", "process"])
+    row("using TensorOxide; einsum", pretty.(fresh(PACKAGE)))
+    row("using LinearAlgebra; A * B", pretty.(fresh(PLAIN)))
 end

@@ -7,7 +7,7 @@ function instances(peers, threads)
     for instance in read_instances(), (name, path, _, _) in instance.paths
         times = map(instance.layouts) do (expression, shapes)
             operands = operands_for(MersenneTwister(1), Float64, expression, shapes)
-            plan = contraction_plan(letters(expression), shapes; path = path_argument(path))
+            plan = contraction_plan(expression, shapes; path = path_argument(path))
             (ours,), theirs = compare_contraction(peers, plan, expression, operands, path)
             ours, theirs
         end
@@ -23,9 +23,3 @@ function instances(peers, threads)
 end
 
 path_argument(path) = [(step...,) for step in path]
-
-"The expression with letters for its labels, which may be any characters."
-function letters(expression)
-    names = Dict{Char,Char}()
-    return map(c -> c in ",->" ? c : get!(names, c, Char(0x4e00 + length(names))), expression)
-end

@@ -41,12 +41,21 @@ function start_peers(threads)
             push!(skipped, "$name: $reason")
             continue
         end
-        process = withenv(("$(library)_NUM_THREADS" => threads for library in ("OPENBLAS", "OMP", "MKL"))...) do
-            open(`$(split(program)) $threads`, "r+")
-        end
-        push!(peers, Peer(name, ask(process, name, ("about",)), process))
+        push!(peers, start_peer(name, split(program), threads))
     end
     return peers, skipped
+end
+
+"The BLAS of this Julia alone, with the kernels that `peers_coretype` says: it answers products of two matrices."
+function start_blas(threads)
+    program = joinpath(@__DIR__, "peers", "julia.jl")
+    return start_peer("BLAS", [Base.julia_cmd().exec; "--startup-file=no"; program; "BLAS"], threads)
+end
+
+function start_peer(name, program, threads)
+    settings = ["$(library)_NUM_THREADS" => threads for library in ("OPENBLAS", "OMP", "MKL")]
+    process = withenv(() -> open(`$program $threads`, "r+"), settings..., "OPENBLAS_CORETYPE" => peers_coretype())
+    return Peer(name, ask(process, name, ("about",)), process)
 end
 
 stop(peer::Peer) = (close(peer.process.in); wait(peer.process))

@@ -6,22 +6,23 @@
 using LinearAlgebra, Random, TensorOxide
 using TensorOxide: ContractionPlan
 
-for file in ("timing", "table", "json", "peers", "compare", "instance", "instances", "paths", "small",
-             "permutations", "products")
+for file in ("timing", "table", "json", "blas", "peers", "compare", "instance", "instances", "paths", "small",
+             "permutations", "products", "firstuse", "memory")
     include(file * ".jl")
 end
 
 # For each number of threads; those below once, since they start processes of their own.
 const PARTS = ["instances" => instances, "paths" => paths, "small" => small, "permutations" => permutations,
                "products" => products]
-const ONCE = []
+const ONCE = ["firstuse" => firstuse, "memory" => memory]
 
 function main(chosen)
     known = first.([PARTS; ONCE])
     unknown = setdiff(chosen, known)
     isempty(unknown) || error("no part is called $(join(unknown, ", ")); there are $(join(known, ", "))")
     wanted(parts) = filter(part -> isempty(chosen) || first(part) in chosen, parts)
-    for threads in parse.(Int, split(get(ENV, "BENCHMARK_THREADS", "1,2"), ','))
+    counts = isempty(wanted(PARTS)) ? Int[] : parse.(Int, split(get(ENV, "BENCHMARK_THREADS", "1,2"), ','))
+    for threads in counts
         TensorOxide.set_num_threads(threads)
         BLAS.set_num_threads(threads)
         peers, skipped = start_peers(threads)
@@ -38,8 +39,5 @@ function describe(peers, skipped)
     foreach(peer -> println("against ", peer.about), peers)
     foreach(line -> println("left out: ", line), skipped)
 end
-
-"The kernels that Julia's OpenBLAS chose for this processor (or `OPENBLAS_CORETYPE` did), as it names them itself."
-openblas_kernels() = "TODO"
 
 main(ARGS)

@@ -1,14 +1,14 @@
 # Tables as plain text, a row as soon as it is measured.
 
-const LABEL_WIDTH = 44
-const CELL_WIDTH = 13
+const LABEL_WIDTH = 57
+const CELL_WIDTH = 12
 
 function heading(title, columns)
     println('\n', title)
     row("", columns)
 end
 
-row(label, cells) = println(rpad(label, LABEL_WIDTH), join(lpad.(cell.(cells), CELL_WIDTH)))
+row(label, cells) = println(rpad(label, LABEL_WIDTH), join(' ' .* lpad.(cell.(cells), CELL_WIDTH)))
 
 cell(text::AbstractString) = text
 cell(count::Integer) = string(count)

@@ -1,5 +1,4 @@
-# Timing without packages: batches of calls that are long enough for the clock, medians of several, in turns where
-# several contenders are compared.
+# Timing without packages: batches of calls that are long enough for the clock.
 
 median(x) = (s = sort(x); n = length(s); (s[(n+1)÷2] + s[n÷2+1]) / 2)
 
@@ -20,22 +19,6 @@ end
         f(args...)
     end
     return (time_ns() - start) / 1e9
-end
-
-"""
-The median seconds per call of each contender, a function that times itself over at least the seconds it is given. They
-take turns, 3 to 15 rounds within about `budget` seconds, so that what disturbs the machine disturbs all of them.
-"""
-function in_turns(contenders; least = 0.02, budget = 3.0)
-    once = [contender(0.0) for contender in contenders]
-    rounds = clamp(floor(Int, budget / sum(max.(once, 2least))), 3, 15)
-    times = [Float64[] for _ in contenders]
-    for _ in 1:rounds, (contender, seen) in zip(contenders, times)
-        # Threads of the one before may still spin in wait for more.
-        TensorOxide.num_threads() > 1 && sleep(0.002)
-        push!(seen, contender(least))
-    end
-    return median.(times)
 end
 
 "A time with three digits and its unit."
