@@ -5,6 +5,8 @@
 //! before, `fresh` to memory that the system has to find, page by page.
 #![allow(clippy::print_stdout, unsafe_code)] // fresh memory is what nobody has written yet
 
+use std::alloc::{alloc, dealloc, Layout};
+use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
 use tensoroxide_tensor::layout::column_major_strides;
@@ -73,6 +75,45 @@ fn time(runs: usize, mut f: impl FnMut()) -> f64 {
     median((0..runs).map(|_| once(&mut f)).collect())
 }
 
+/// Memory at a cache line's start, as Julia's arrays and the engine's own buffers have it, that nobody has touched yet.
+struct Memory<T>(*mut T, Layout);
+
+impl<T: Scalar> Memory<T> {
+    fn new(n: usize) -> Memory<T> {
+        let layout = Layout::from_size_align(n * size_of::<T>(), 64).unwrap();
+        // SAFETY: the size is not 0. What nobody has written is not read before it is.
+        Memory(unsafe { alloc(layout) }.cast(), layout)
+    }
+
+    fn filled(n: usize, f: impl Fn(usize) -> T) -> Memory<T> {
+        let mut memory = Memory::new(n);
+        memory.iter_mut().enumerate().for_each(|(i, x)| *x = f(i));
+        memory
+    }
+}
+
+impl<T> Deref for Memory<T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        // SAFETY: as many elements were allocated.
+        unsafe { std::slice::from_raw_parts(self.0, self.1.size() / size_of::<T>()) }
+    }
+}
+
+impl<T> DerefMut for Memory<T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        // SAFETY: as many elements were allocated.
+        unsafe { std::slice::from_raw_parts_mut(self.0, self.1.size() / size_of::<T>()) }
+    }
+}
+
+impl<T> Drop for Memory<T> {
+    fn drop(&mut self) {
+        // SAFETY: it was allocated with this layout.
+        unsafe { dealloc(self.0.cast(), self.1) }
+    }
+}
+
 fn run<T: Scalar>(case: &Case, a: &[T], c: &mut [T], threads: Threads) {
     let strides = column_major_strides(&case.shape);
     match &case.op {
@@ -100,8 +141,8 @@ fn bench<T: Scalar>(threads: Threads, names: &[String]) {
             continue;
         }
         let n: usize = case.shape.iter().product();
-        let a: Vec<T> = (0..n).map(|i| T::from_c64(Complex64::new(i as f64, -1.0))).collect();
-        let mut c = vec![T::ONE; n];
+        let a = Memory::filled(n, |i| T::from_c64(Complex64::new(i as f64, -1.0)));
+        let mut c = Memory::filled(n, |_| T::ONE);
         let bytes = |passes: f64| passes * (n * size_of::<T>()) as f64 / 1e9;
         let passes = match case.op {
             Op::Permute(_) => 2.0,
@@ -121,9 +162,7 @@ fn bench<T: Scalar>(threads: Threads, names: &[String]) {
         }
         let (copy, warm) = (bytes(2.0) / median(copies), bytes(passes) / median(runs));
         let fresh = time(1, || {
-            let mut c = Vec::<T>::with_capacity(n);
-            // SAFETY: every element is written before it is read; β ≠ 0 is not tried so.
-            unsafe { c.set_len(n) };
+            let mut c = Memory::new(n);
             if passes < 3.0 {
                 run(&case, &a, &mut c, threads);
             }

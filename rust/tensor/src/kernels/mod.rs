@@ -5,13 +5,15 @@
 
 mod rows;
 mod run;
+#[cfg(test)]
+mod tests;
 mod tiling;
 mod transpose;
 
 use std::sync::OnceLock;
 
 use run::Job;
-use tiling::Tiling;
+use tiling::{Tiling, STREAM};
 
 use crate::nest::{order, Loop};
 use crate::simd::Isa;
@@ -128,7 +130,7 @@ impl Move {
             8 => &self.tilings[1],
             _ => &self.tilings[2],
         };
-        let tiling = slot.get_or_init(|| Tiling::new(&self.loops, size_of::<T>(), Isa::best()));
+        let tiling = slot.get_or_init(|| Tiling::new(&self.loops, size_of::<T>(), Isa::best(), STREAM));
         // SAFETY: the caller's promise; the tiling is that of the loops, for elements of this size.
         unsafe { tiling.run(job(alpha, conj, beta), a, c, threads) };
     }
@@ -157,7 +159,7 @@ pub unsafe fn accumulate_ordered<T: Scalar>(
     c: *mut T,
     threads: Threads,
 ) {
-    let tiling = Tiling::new(loops, size_of::<T>(), Isa::best());
+    let tiling = Tiling::new(loops, size_of::<T>(), Isa::best(), STREAM);
     // SAFETY: the caller's promise.
     unsafe { tiling.run(job(alpha, conj, beta), a, c, threads) };
 }

@@ -49,9 +49,12 @@ struct Place {
     edge: usize,
 }
 
+/// Bytes of the buffer for small tiles.
+const SMALL_BUFFER: usize = 1 << 13;
+
 /// The rows of a tile.
 #[repr(C, align(64))]
-struct Buffer([MaybeUninit<u8>; BUFFER]);
+struct Buffer<B>(B);
 
 impl Tiling {
     /// # Safety
@@ -84,10 +87,40 @@ impl Tiling {
     /// # Safety
     /// As [`Tiling::run`].
     unsafe fn share<T: Scalar>(&self, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>) {
+        /// A buffer of its own for each size that is worth one: the stack is touched page by page, which small work would feel.
+        #[inline(never)]
+        unsafe fn with<B, T: Scalar>(tiling: &Tiling, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>) {
+            let mut buffer = MaybeUninit::<Buffer<B>>::uninit();
+            // SAFETY: the caller's promise, that of `share`; the buffer is large enough.
+            unsafe { tiling.pieces(job, a, c, range, buffer.as_mut_ptr().cast()) }
+        }
+        // SAFETY: the caller's promise; the buffer has the bytes that are asked for.
+        unsafe {
+            match self.buffer(job) {
+                0 => with::<[u8; 0], T>(self, job, a, c, range),
+                ..=SMALL_BUFFER => with::<[u8; SMALL_BUFFER], T>(self, job, a, c, range),
+                _ => with::<[u8; BUFFER], T>(self, job, a, c, range),
+            }
+        }
+    }
+
+    /// Bytes of the buffer that a job needs.
+    fn buffer<T: Copy>(&self, job: Job<T>) -> usize {
+        match (&self.form, job) {
+            (Form::Rows(bytes), Job::Write { .. }) if self.streams => bytes[0],
+            (Form::Tiles(tiles), _) if self.streams || !matches!(job, Job::Move) => {
+                tiles.iter().flatten().map(|tile| tile.buffer()).filter(|&bytes| bytes <= BUFFER).max().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// # Safety
+    /// As [`Tiling::run`]; the buffer has as many bytes as [`Tiling::buffer`] says.
+    #[inline(always)]
+    unsafe fn pieces<T: Scalar>(&self, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>, buffer: *mut u8) {
         let isa = self.isa;
         let streams = self.streams && !matches!(job, Job::Update { .. });
-        let mut buffer = MaybeUninit::<Buffer>::uninit();
-        let buffer = buffer.as_mut_ptr().cast::<u8>();
         let (one, none) = (&[0isize], (a, &[][..]));
         // SAFETY: the walk stays within the loops, which the caller vouches for; the buffer holds what a tile or a piece of
         // a row needs.
@@ -135,7 +168,7 @@ impl Tiling {
     }
 
     /// # Safety
-    /// As [`Tiling::run`], for one tile; the buffer has [`BUFFER`] bytes.
+    /// As [`Tiling::pieces`], for one tile.
     #[inline(always)]
     unsafe fn tile<T: Scalar>(
         &self,

@@ -17,6 +17,8 @@ use crate::simd::Isa;
 const DOWN: usize = 512;
 /// Bytes that a tile should have side by side in A.
 const ACROSS: usize = 512;
+/// Bytes of C that are walked over before A is walked on.
+const WALK: usize = 1 << 16;
 /// Bytes of a unit from which on it is a row of its own: tiles bring nothing when whole lines lie together in both tensors.
 const ROW: usize = 256;
 /// Bytes of a piece of a long row: two of them stay in the first cache, and there are pieces for every thread.
@@ -66,7 +68,7 @@ pub(super) enum Form {
 }
 
 /// Bytes of C from which on it is written past the caches, which it would not stay in.
-const STREAM: usize = 16 << 20;
+pub(super) const STREAM: usize = 16 << 20;
 
 /// The offsets within a tile. A rectangle of `down` × `across` units is transposed for each of `inner`.
 #[derive(Clone, Debug)]
@@ -95,10 +97,10 @@ pub(super) struct Tile {
     pub(super) lines: Box<[isize]>,
 }
 
-/// Bytes of the buffer that the rows of every tile fit in: up to twice as many as asked for, of up to twice the length.
-pub(super) const BUFFER: usize = 1 << 16;
+/// Bytes of the buffer for the rows of a tile. A tile that does not fit, of odd sizes, goes without.
+pub(super) const BUFFER: usize = 1 << 17;
 /// Rows of a tile.
-const MOST_ROWS: usize = 64;
+const MOST_ROWS: usize = 128;
 
 /// A loop, or the part of it, that belongs to a tile.
 #[derive(Clone, Copy, Debug)]
@@ -110,8 +112,8 @@ struct Part {
 }
 
 impl Tiling {
-    /// Cuts up the loops over C and A, for elements of `size` bytes.
-    pub(super) fn new(loops: &[Loop<2>], size: usize, isa: Isa) -> Tiling {
+    /// Cuts up the loops over C and A, for elements of `size` bytes. From `stream` bytes on, C is written past the caches.
+    pub(super) fn new(loops: &[Loop<2>], size: usize, isa: Isa, stream: usize) -> Tiling {
         let form = Form::Nothing;
         let nothing = Tiling { start: [0; 2], steps: Vec::new(), sums: 0, volume: 0, form, isa, streams: false };
         if loops.iter().any(|l| l.extent == 0) {
@@ -120,7 +122,7 @@ impl Tiling {
         let (mut loops, start) = upwards(loops, size);
         let volume = loops.iter().fold(1usize, |n, l| n.saturating_mul(l.extent));
         let written = loops.iter().filter(|l| l.strides[0] != 0).fold(size, |n, l| n.saturating_mul(l.extent));
-        let nothing = Tiling { start, volume, streams: written >= STREAM, ..nothing };
+        let nothing = Tiling { start, volume, streams: written >= stream, ..nothing };
         let bytes = size as isize;
         let mut unit = size;
         if let Some(shared) = loops.iter().position(|l| l.strides == [bytes, bytes]) {
@@ -157,8 +159,12 @@ impl Tiling {
     }
 
     fn set_steps(&mut self, mut steps: Vec<Step>) {
-        // What does not move C comes first, so that C stays near; and then what moves A least.
-        steps.sort_by_key(|s| (s.strides[0] != 0, s.strides[1].unsigned_abs()));
+        // What does not move C comes first, so that C stays near. Then C is walked for a few pages, then A.
+        steps.sort_by_key(|s| {
+            let [c, a] = s.strides.map(isize::unsigned_abs);
+            let near = c.saturating_mul(s.extent) <= WALK;
+            (c != 0, !near, if near { c } else { a })
+        });
         self.sums = steps.iter().take_while(|s| s.strides[0] == 0).count();
         self.steps = steps;
     }
@@ -212,6 +218,8 @@ impl Tiling {
                 None => end(p, which & 2 == 2),
             });
             let tile = Tile::new(&loops, unit, (&down, dense), (&across.collect::<Vec<_>>(), contiguous));
+            let lines = if self.streams { tile.lines } else { Box::default() };
+            let tile = Tile { lines, ..tile };
             Some(Box::new(Tile { kernel: Kernel::new(self.isa, &tile), ..tile }))
         };
         self.form = Form::Tiles([tile(0), tile(1), tile(2), tile(3)]);
