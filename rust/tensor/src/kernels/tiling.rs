@@ -21,8 +21,8 @@ const ACROSS: usize = 512;
 const WALK: usize = 1 << 16;
 /// Bytes of a unit from which on it is a row of its own: tiles bring nothing when whole lines lie together in both tensors.
 const ROW: usize = 256;
-/// Bytes of a piece of a long row: two of them stay in the first cache, and there are pieces for every thread.
-const PIECE: usize = 8192;
+/// Bytes of a piece of a long row: it stays near while others are added to it, and there are pieces for every thread.
+const PIECE: usize = 1 << 15;
 /// Units of a tile along a loop that is no neighbourhood: a few, for what the tables save.
 const FEW: usize = 16;
 
@@ -98,9 +98,9 @@ pub(super) struct Tile {
 }
 
 /// Bytes of the buffer for the rows of a tile. A tile that does not fit, of odd sizes, goes without.
-pub(super) const BUFFER: usize = 1 << 17;
-/// Rows of a tile.
-const MOST_ROWS: usize = 128;
+pub(super) const BUFFER: usize = 1 << 16;
+/// Units of a tile each way: more rows than that push each other out of the caches where they lie a power of two apart.
+const MOST_UNITS: usize = 64;
 
 /// A loop, or the part of it, that belongs to a tile.
 #[derive(Clone, Copy, Debug)]
@@ -170,10 +170,10 @@ impl Tiling {
     }
 
     fn tiles(mut self, mut loops: Vec<Loop<2>>, unit: usize) -> Tiling {
-        let down = neighbourhood(&loops, 0, unit, DOWN, &[]);
+        let down = neighbourhood(&loops, 0, unit, DOWN.min(MOST_UNITS * unit), &[]);
         let dense = !down.is_empty() || unit >= 32;
         let down = if dense { down } else { nearest(&loops, 0, &[]) };
-        let across = neighbourhood(&loops, 1, unit, ACROSS.min(MOST_ROWS * unit), &down);
+        let across = neighbourhood(&loops, 1, unit, ACROSS.min(MOST_UNITS * unit), &down);
         let contiguous = !across.is_empty();
         for p in &across {
             let l = &mut loops[p.of];
