@@ -98,7 +98,7 @@ impl Tiling {
         unsafe {
             match self.buffer(job) {
                 0 => with::<[u8; 0], T>(self, job, a, c, range),
-                ..=SMALL_BUFFER => with::<[u8; SMALL_BUFFER], T>(self, job, a, c, range),
+                1..=SMALL_BUFFER => with::<[u8; SMALL_BUFFER], T>(self, job, a, c, range),
                 _ => with::<[u8; BUFFER], T>(self, job, a, c, range),
             }
         }
