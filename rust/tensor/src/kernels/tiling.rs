@@ -98,9 +98,9 @@ pub(super) struct Tile {
 }
 
 /// Bytes of the buffer for the rows of a tile. A tile that does not fit, of odd sizes, goes without.
-pub(super) const BUFFER: usize = 1 << 16;
-/// Units of a tile each way: more rows than that push each other out of the caches where they lie a power of two apart.
-const MOST_UNITS: usize = 64;
+pub(super) const BUFFER: usize = 1 << 17;
+/// Units of a tile each way.
+const MOST_UNITS: usize = 128;
 
 /// A loop, or the part of it, that belongs to a tile.
 #[derive(Clone, Copy, Debug)]
