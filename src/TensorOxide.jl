@@ -32,7 +32,7 @@ function __init__()
 end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
-precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, Any))
+precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, PathSearch, Any))
 precompile(new_plan, (UInt, DataType, String, Any, Any))
 for T in (Float64, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))

@@ -43,6 +43,9 @@ struct PlanRequest
     memory_limit::UInt64
     path::Ptr{UInt8}
     path_form::Int32
+    minimize::Int32
+    seed::UInt64
+    search_time::Float64
 end
 
 struct PlanInfo
@@ -53,8 +56,10 @@ struct PlanInfo
     peak_bytes::UInt64
     flops::Float64
     dtype::DLDataType
+    log10_flops::Float64
+    log2_size::Float64
 end
-PlanInfo() = PlanInfo(0, 0, 0, 0, 0, 0.0, DLDataType(0, 0, 0))
+PlanInfo() = PlanInfo(0, 0, 0, 0, 0, 0.0, DLDataType(0, 0, 0), 0.0, 0.0)
 
 struct Truncation
     maxrank::Int64

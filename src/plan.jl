@@ -30,17 +30,45 @@ mutable struct ContractionPlan{T<:Element,N,M}
     end
 end
 
+"How a path is searched."
+struct PathSearch
+    minimize::Int32             # C's TOX_MINIMIZE_*
+    seed::UInt64
+    time::Float64               # seconds; negative for the engine's choice
+end
+PathSearch() = PathSearch(0, 0, -1.0)
+
+function PathSearch(minimize::Symbol, seed::Integer, time)
+    code = minimize === :time ? 0 : minimize === :flops ? 1 : minimize === :size ? 2 : throw(ArgumentError(
+        "minimize = $(repr(minimize)) is none of :time, :flops, :size"))
+    time === nothing || time >= 0 || throw(ArgumentError("search_time = $time is no time; nothing leaves the choice open"))
+    return PathSearch(code, seed % UInt64, time === nothing ? -1.0 : time)
+end
+
 release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
 
 """
-    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0, path = nothing)
+    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0,
+                     minimize = :time, seed = 0, search_time = nothing, path = nothing)
 
 Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
-`size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps
-with the least arithmetic that was found, the kernel of each, and their workspace. `conj` has one `Bool` per operand,
+`size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps,
+the kernel of each, and their workspace. `conj` has one `Bool` per operand,
 `true` for one to be taken complex conjugated. `memory_limit` bounds the workspace in bytes, `0` sets no bound.
 
-With `path = nothing` an order of the contractions is searched. Otherwise it is the one to take:
+The order of the steps, the *contraction path*, is searched for the least of what `minimize` names:
+
+- `:time`, an estimate of the time that counts multiplications, elements moved and steps;
+- `:flops`, the multiplications;
+- `:size`, the elements of the largest intermediate.
+
+A few tensors are searched exhaustively, more by random greedy paths, exact replacement of small parts and annealing for
+`search_time` seconds. These are nominal: counted in work done, not by a clock, so that the same call with the same `seed`
+has the same path everywhere. With `search_time = nothing` the search takes a part of what the contraction is estimated
+to take, at most about a second. `0` is for a plain greedy path. `plan.info` has `flops`, `log10_flops` and `log2_size`,
+the logarithm of the elements of the largest tensor that is made.
+
+With another `path` than `nothing` there is no search, and that one is taken:
 
 - a list of steps as opt_einsum and NumPy write it, for instance `[(1, 2), (0, 1)]`: positions, from 0, in the list of the
   tensors that are left, to the end of which the result of each step goes;
@@ -50,8 +78,8 @@ With `path = nothing` an order of the contractions is searched. Otherwise it is 
 A step may name any number of tensors; the order within a step of more than two is searched.
 
 Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a wrong number
-of shapes, an unsupported `eltype`, a `path` that does not fit, or a limit that cannot be kept; a `DimensionMismatch` for shapes that do not fit
-the expression; an `OverflowError` for sizes whose product is not an `Int64`.
+of shapes, an unsupported `eltype`, a `path` that does not fit, or a limit that cannot be kept; a `DimensionMismatch`
+for shapes that do not fit the expression; an `OverflowError` for sizes whose product is not an `Int64`.
 
 ```jldoctest
 julia> using TensorOxide
@@ -68,10 +96,13 @@ julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
 ```
 """
 function contraction_plan(expression::AbstractString, @nospecialize(shapes); eltype::Type = Float64,
-                          @nospecialize(conj = nothing), memory_limit::Integer = 0, @nospecialize(path = nothing))
+                          @nospecialize(conj = nothing), memory_limit::Integer = 0, minimize::Symbol = :time,
+                          seed::Integer = 0, search_time::Union{Nothing,Real} = nothing,
+                          @nospecialize(path = nothing))
     eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
     memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
-    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit), path)
+    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit),
+                    PathSearch(minimize, seed, search_time), path)
 end
 
 # Nothing from here on is compiled anew for each tensor order.
@@ -81,7 +112,7 @@ list(@nospecialize(shape::Tuple)) = Int[getfield(shape, k) for k in 1:nfields(sh
 list(shape) = Int[n for n in shape]
 
 function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
-                  memory_limit::UInt64, @nospecialize(path = nothing))
+                  memory_limit::UInt64, search::PathSearch = PathSearch(), @nospecialize(path = nothing))
     flags = zeros(UInt8, length(sizes))
     if conj !== nothing
         length(conj)::Int == length(sizes) || throw(ArgumentError(
@@ -99,7 +130,8 @@ function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @
     form, steps = path === nothing ? (Int32(0), "") : path_text(path)
     GC.@preserve expression ranks extents flags steps begin
         request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
-                              dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form)
+                              dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form,
+                              search.minimize, search.seed, search.time)
         plan_create(request, handle)
     end
     plan_info(handle[], info)

@@ -89,3 +89,27 @@ end
         @test TO.contraction_path(again) == [(0, n - k) for k in 1:n-1]
     end
 end
+
+@testset "searched paths" begin
+    # A ring with chords: more tensors than are searched exhaustively.
+    n = 24
+    label(k) = Char(0x4e00 + k)
+    terms = [string(label(k), label(k % n + 1), label(100 + min(k, k <= n ÷ 2 ? k : k - n ÷ 2))) for k in 1:n]
+    shapes = [(4, 4, 3) for _ in 1:n]
+    plan_of(; keywords...) = contraction_plan(join(terms, ",") * "->", shapes; keywords...)
+    path(; keywords...) = TO.contraction_path(plan_of(; keywords...))
+    @test path() == path() == path(minimize = :time) == path(seed = 0)
+    @test path(search_time = 0.001, seed = 7) == path(search_time = 0.001, seed = 7)
+    @test plan_of(minimize = :flops, search_time = 0.01).info.flops <= plan_of(search_time = 0).info.flops
+    @test plan_of(minimize = :size, search_time = 0.01).info.log2_size <= plan_of(search_time = 0).info.log2_size
+    info = plan_of().info
+    @test info.log10_flops == log10(info.flops)
+    @test 2^info.log2_size * 8 <= info.peak_bytes
+    product = contraction_plan("ij,jk->ik", [(2, 3), (3, 4)]).info
+    @test (product.flops, product.log2_size) == (48.0, 3.0)
+    As = [randn(MersenneTwister(k), 4, 4, 3) for k in 1:n]
+    @test plan_of(minimize = :flops)(As...) ≈ plan_of(minimize = :size)(As...) rtol = 1e-10
+    @test_throws ArgumentError plan_of(minimize = :memory)
+    @test_throws ArgumentError plan_of(search_time = -1)
+    @test_throws ArgumentError plan_of(search_time = NaN)
+end

@@ -39,6 +39,15 @@ typedef struct {
 // The engine computes everything itself.
 #define TOX_PROVIDER_OWN 1
 
+// Least estimated time: multiplications, elements moved, and a fixed time for each step.
+#define TOX_MINIMIZE_TIME 0
+
+// Fewest multiplications.
+#define TOX_MINIMIZE_FLOPS 1
+
+// Least size of the largest tensor that a step makes.
+#define TOX_MINIMIZE_SIZE 2
+
 // A path in opt_einsum's form: steps as positions in the list of the tensors that are left, from 0, for instance
 // `[[1,2],[0,1]]`. The result of a step goes to the end of the list.
 #define TOX_PATH_OPT_EINSUM 0
@@ -97,6 +106,13 @@ typedef struct {
   const char *path;
   // One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
   int32_t path_form;
+  // What a searched path is to have least of: one of `TOX_MINIMIZE_*`.
+  int32_t minimize;
+  // Where the random numbers of the search start: the same request with the same seed has the same path.
+  uint64_t seed;
+  // Nominal seconds to search for, counted in work done and not by a clock; negative for a part of what the contraction is
+  // estimated to take, at most about one second.
+  double search_time;
 } tox_plan_request;
 
 // What a plan comes to.
@@ -115,6 +131,10 @@ typedef struct {
   double flops;
   // Element type.
   DLDataType dtype;
+  // Logarithm to base 10 of `flops`.
+  double log10_flops;
+  // Logarithm to base 2 of the number of elements of the largest tensor that a step makes, the output included.
+  double log2_size;
 } tox_plan_info_t;
 
 // Done.
@@ -250,8 +270,7 @@ tox_status tox_eigh_full(const DLTensor *a,
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //
 // Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, a path that cannot be read or is one of
-// another network, no plan within the limit),
-// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
+// another network, no plan within the limit), `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 //
 // # Safety
 // The pointers in the request lead to what they are described as; `plan` can be written.

@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 
 use tensoroxide_dense::Element;
-use tensoroxide_einsum::path::{Form, Path};
+use tensoroxide_einsum::path::{Form, Minimize, Path, Search};
 use tensoroxide_einsum::{network::Network, notation::Expression, Einsum, Options, Plan, Session};
 use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
 use tensoroxide_tensor::{Complex32, Complex64, DType, Error, View};
@@ -34,6 +34,36 @@ pub struct tox_plan_request {
     pub path: *const c_char,
     /// One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
     pub path_form: i32,
+    /// What a searched path is to have least of: one of `TOX_MINIMIZE_*`.
+    pub minimize: i32,
+    /// Where the random numbers of the search start: the same request with the same seed has the same path.
+    pub seed: u64,
+    /// Nominal seconds to search for, counted in work done and not by a clock; negative for a part of what the contraction is
+    /// estimated to take, at most about one second.
+    pub search_time: f64,
+}
+
+/// Least estimated time: multiplications, elements moved, and a fixed time for each step.
+pub const TOX_MINIMIZE_TIME: i32 = 0;
+/// Fewest multiplications.
+pub const TOX_MINIMIZE_FLOPS: i32 = 1;
+/// Least size of the largest tensor that a step makes.
+pub const TOX_MINIMIZE_SIZE: i32 = 2;
+
+fn search(request: &tox_plan_request) -> Result<Search, Failure> {
+    let minimize = match request.minimize {
+        TOX_MINIMIZE_TIME => Minimize::Time,
+        TOX_MINIMIZE_FLOPS => Minimize::Flops,
+        TOX_MINIMIZE_SIZE => Minimize::Size,
+        code => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("{code} is nothing that a path can minimize"))),
+    };
+    let seconds = match request.search_time {
+        seconds if seconds.is_nan() => {
+            return Err(Failure::new(TOX_INVALID_ARGUMENT, "the search time is not a number"))
+        }
+        seconds => (seconds >= 0.0).then_some(seconds),
+    };
+    Ok(Search { minimize, seed: request.seed, seconds })
 }
 
 /// A path in opt_einsum's form: steps as positions in the list of the tensors that are left, from 0, for instance
@@ -77,6 +107,10 @@ pub struct tox_plan_info_t {
     pub flops: f64,
     /// Element type.
     pub dtype: DLDataType,
+    /// Logarithm to base 10 of `flops`.
+    pub log10_flops: f64,
+    /// Logarithm to base 2 of the number of elements of the largest tensor that a step makes, the output included.
+    pub log2_size: f64,
 }
 
 /// A plan with the memory to run it. Any number of threads may run it at once.
@@ -117,8 +151,7 @@ unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a 
 /// Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 ///
 /// Fails with `TOX_INVALID_ARGUMENT` (notation, number of operands, negative extents, a path that cannot be read or is one of
-/// another network, no plan within the limit),
-/// `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
+/// another network, no plan within the limit), `TOX_DIMENSION_MISMATCH` (ranks, extents of one label), `TOX_UNSUPPORTED_DTYPE`, `TOX_OVERFLOW`.
 ///
 /// # Safety
 /// The pointers in the request lead to what they are described as; `plan` can be written.
@@ -173,7 +206,12 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
             Some(Path::read(unsafe { string(request.path, "path") }?, form(request.path_form)?, &network)?)
         }
     };
-    let plan = Plan::new(expression, &shapes, dtype, Options { memory_limit, threads: threads(), path })?;
+    let plan = Plan::new(
+        expression,
+        &shapes,
+        dtype,
+        Options { memory_limit, threads: threads(), path, search: search(request)? },
+    )?;
     let einsum = match dtype {
         DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
         DType::F64 => AnyEinsum::F64(Einsum::new(plan)),
@@ -340,6 +378,8 @@ pub unsafe extern "C" fn tox_plan_info(plan: *const tox_plan, info: *mut tox_pla
             peak_bytes: plan.peak_bytes() as u64,
             flops: plan.flops(),
             dtype: plan.dtype().into(),
+            log10_flops: plan.flops().log10(),
+            log2_size: plan.log2_size(),
         };
         Ok(())
     })

@@ -5,8 +5,8 @@
 
 ASSERT_SIZE(DLTensor, 48);
 ASSERT_SIZE(DLDataType, 4);
-ASSERT_SIZE(tox_plan_request, 72);
-ASSERT_SIZE(tox_plan_info_t, 56);
+ASSERT_SIZE(tox_plan_request, 88);
+ASSERT_SIZE(tox_plan_info_t, 72);
 ASSERT_SIZE(tox_truncation, 48);
 
 int main(void) {

@@ -87,7 +87,7 @@ impl Plan {
         let network = Network::new(&Expression::parse(expression)?, shapes)?;
         let path = match options.path {
             Some(path) => path.fits(&network).map(|()| path)?,
-            None => path::search(&network),
+            None => path::search(&network, dtype, &options.search),
         };
         let mut slices = Vec::new();
         let mut needed = usize::MAX;
@@ -149,6 +149,15 @@ impl Plan {
     pub fn flops(&self) -> f64 {
         let each = if self.dtype.is_complex() { 8.0 } else { 2.0 };
         each * self.program.multiplications() * self.slice_extents().map(|extent| extent as f64).product::<f64>()
+    }
+
+    /// Log2 of the number of elements of the largest tensor that a step makes, the output included.
+    pub fn log2_size(&self) -> f64 {
+        let log2 = |extents: &mut dyn Iterator<Item = usize>| extents.map(|extent| (extent as f64).log2()).sum::<f64>();
+        let kept = self.network.output.iter().filter(|label| !self.slices.contains(label));
+        let output = log2(&mut kept.map(|&label| self.network.extents[label as usize]));
+        let made = self.intermediates.iter().map(|made| log2(&mut made.layout.shape().iter().copied()));
+        made.fold(output, f64::max)
     }
 
     /// Bytes of workspace for dense column-major operands and output.
