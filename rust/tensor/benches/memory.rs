@@ -10,6 +10,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
 use tensoroxide_tensor::layout::column_major_strides;
+use tensoroxide_tensor::nest::Loop;
 use tensoroxide_tensor::{kernels, Complex32, Complex64, Scalar, Threads, View, ViewMut};
 
 /// What a case does with its input.
@@ -161,31 +162,36 @@ fn bench<T: Scalar>(threads: Threads, names: &[String]) {
             runs.push(time(1, || run(&case, &a, &mut c, threads)));
         }
         let (copy, warm) = (bytes(2.0) / median(copies), bytes(passes) / median(runs));
-        let fresh = time(1, || {
-            let mut c = Memory::new(n);
-            if passes < 3.0 {
-                run(&case, &a, &mut c, threads);
-            }
+        // With β ≠ 0 there is nothing fresh to write to.
+        let fresh = (passes < 3.0).then(|| {
+            let seconds = time(1, || run(&case, &a, &mut Memory::new(n), threads));
+            format!(", fresh {:4.2}", bytes(passes) / seconds / copy)
         });
         println!(
-            "{:<22} {:<11} {} threads: memcpy {copy:5.1} GB/s, warm {warm:5.1} GB/s {:4.2}, fresh {:4.2}",
+            "{:<22} {:<11} {} threads: memcpy {copy:5.1} GB/s, warm {warm:5.1} GB/s {:4.2}{}",
             case.name,
             T::DTYPE.to_string(),
             threads.get(),
             warm / copy,
-            bytes(passes) / fresh / copy,
+            fresh.unwrap_or_default(),
         );
     }
 }
 
-/// What a call costs where there is little to move: a prepared view each time, as a caller has it.
+/// What a prepared call costs where there is little to move.
 fn small(threads: Threads) {
     let shapes: [&[usize]; 6] = [&[2, 2], &[2, 3, 4], &[4, 4, 4], &[8, 8, 8], &[16, 16, 16], &[10, 9, 11, 4]];
     for shape in shapes {
         let n: usize = shape.iter().product();
-        let (a, mut c) = (vec![1.0f64; n], vec![0.0; n]);
-        let case = Case { name: "", shape: shape.to_vec(), op: Op::Permute((0..shape.len()).rev().collect()) };
-        let each = time(9, || (0..1000).for_each(|_| run(&case, &a, &mut c, threads))) / 1000.0;
+        let (a, mut c) = (Memory::filled(n, |i| i as f64), Memory::filled(n, |_| 0.0));
+        let (from, reversed) = (column_major_strides(shape), shape.iter().rev().copied().collect::<Vec<_>>());
+        let to = column_major_strides(&reversed);
+        let axes = shape.iter().zip(to.iter().rev()).zip(&from);
+        let loops: Vec<Loop<2>> = axes.map(|((&extent, &c), &a)| Loop { extent, strides: [c, a] }).collect();
+        let step = kernels::Move::new(&loops);
+        // SAFETY: both have as many elements as the loops reach, each once.
+        let call = |c: &mut Memory<f64>| unsafe { step.run(1.0, a.as_ptr(), false, 0.0, c.as_mut_ptr(), threads) };
+        let each = time(9, || (0..1000).for_each(|_| call(&mut c))) / 1000.0;
         println!("reversal of {shape:?}: {:.0} ns a call, {:.2} ns an element", each * 1e9, each * 1e9 / n as f64);
     }
 }
