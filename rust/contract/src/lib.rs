@@ -10,9 +10,11 @@ mod groups;
 mod matrix;
 mod pair;
 mod product;
+mod semiring;
 mod single;
 
 pub use axes::{Axes, Label};
 pub use error::Error;
 pub use pair::{Pair, Settings};
+pub use semiring::SemiringStep;
 pub use single::Single;

@@ -336,7 +336,7 @@ impl<T: Element> Workspace<T> {
 }
 
 /// Counts the values of the sliced labels up by one, the first fastest; `false` after the last.
-fn advance(values: &mut [usize], extents: impl Iterator<Item = usize>) -> bool {
+pub(crate) fn advance(values: &mut [usize], extents: impl Iterator<Item = usize>) -> bool {
     for (value, extent) in values.iter_mut().zip(extents) {
         *value += 1;
         if *value < extent {

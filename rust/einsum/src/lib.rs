@@ -10,6 +10,7 @@
 //! | [`plan`] | network and path | [`Plan`]: the layout of every intermediate and its place in the workspace |
 //! | `program` | plan and the operands' strides | kernels ready to run |
 //! | [`execute`] | plan and tensors | the result |
+//! | `semiring` | plan and tensors | the result over another algebra |
 
 mod error;
 mod excerpt;
@@ -20,9 +21,11 @@ mod options;
 pub mod path;
 pub mod plan;
 mod program;
+mod semiring;
 
 pub use error::Error;
 pub use excerpt::Excerpt;
 pub use execute::{Einsum, Session};
 pub use options::Options;
 pub use plan::Plan;
+pub use semiring::{SemiringEinsum, NO_VALUE};

@@ -5,8 +5,10 @@
 
 use std::borrow::Cow;
 use std::ffi::c_void;
+use std::marker::PhantomData;
 
 use crate::layout::{reach, row_major_strides};
+use crate::semiring::Plain;
 use crate::{DType, Error, Layout, Region, Scalar, View, ViewMut};
 
 /// The kind and number of a device.
@@ -113,30 +115,31 @@ impl DLTensor {
 /// A `DLTensor` whose layout has been checked; views of it cost nothing more.
 #[derive(Clone, Debug)]
 pub struct Borrowed<'a> {
+    memory: Memory<'a>,
+    dtype: DType,
+}
+
+/// A `DLTensor` with elements of one given type, also one that is no [`Scalar`], whose layout has been checked.
+#[derive(Clone, Debug)]
+pub struct Typed<'a, T> {
+    memory: Memory<'a>,
+    element: PhantomData<T>,
+}
+
+#[derive(Clone, Debug)]
+struct Memory<'a> {
     start: *mut c_void,
     shape: &'a [usize],
     strides: Cow<'a, [isize]>,
-    dtype: DType,
 }
 
 // DLPack's 64-bit extents are read in place as the host's own integers.
 const _: () = assert!(size_of::<usize>() == 8, "the engine needs a 64-bit target");
 
-impl<'a> Borrowed<'a> {
-    /// Checks everything about a tensor that can be checked.
-    ///
-    /// # Errors
-    /// [`Error::DLPack`] for another device, missing pointers or misaligned data; [`Error::ElementType`];
-    /// [`Error::NegativeExtent`]; [`Error::TooLarge`].
-    ///
+impl<'a> Memory<'a> {
     /// # Safety
-    /// For as long as `'a`: `shape` and, unless NULL, `strides` lead to `ndim` integers that are not written, and `data`
-    /// leads to memory that holds the layout they describe.
-    pub unsafe fn new(tensor: &'a DLTensor) -> Result<Borrowed<'a>, Error> {
-        if tensor.device.device_type != CPU {
-            return Err(Error::DLPack("the tensor is not in the host's memory (DLPack device type 1)"));
-        }
-        let dtype = DType::try_from(tensor.dtype)?;
+    /// As [`Borrowed::new`].
+    unsafe fn new(tensor: &'a DLTensor, alignment: usize) -> Result<Memory<'a>, Error> {
         let rank = usize::try_from(tensor.ndim).map_err(|_| Error::DLPack("the number of axes is negative"))?;
         if rank > 0 && tensor.shape.is_null() {
             return Err(Error::DLPack("the shape is NULL"));
@@ -160,13 +163,52 @@ impl<'a> Borrowed<'a> {
         reach(shape, &strides)?;
         let mut start = tensor.data.wrapping_byte_add(tensor.byte_offset as usize);
         if shape.contains(&0) {
-            start = std::ptr::without_provenance_mut(dtype.size()); // never followed; aligned, and not NULL
+            start = std::ptr::without_provenance_mut(16); // never followed; aligned for any type, and not NULL
         } else if tensor.data.is_null() {
             return Err(Error::DLPack("the data pointer is NULL"));
-        } else if start as usize % dtype.alignment() != 0 {
+        } else if start as usize % alignment != 0 {
             return Err(Error::DLPack("the data is not aligned to its element type"));
         }
-        Ok(Borrowed { start, shape, strides, dtype })
+        Ok(Memory { start, shape, strides })
+    }
+
+    /// # Safety
+    /// The memory holds elements of type `T`, and nothing writes them while the view lives.
+    unsafe fn view<T: Copy>(&self) -> View<'_, T> {
+        // SAFETY: the layout was checked, and the caller vouches for the memory.
+        unsafe { View::from_raw_parts(self.start.cast(), self.shape, &self.strides) }
+    }
+
+    /// # Safety
+    /// The memory holds elements of type `T`, and nothing else reads or writes them while the view lives.
+    unsafe fn view_mut<T: Copy>(&self) -> Result<ViewMut<'_, T>, Error> {
+        // SAFETY: the layout was checked, and the caller vouches for the memory.
+        unsafe { ViewMut::from_raw_parts(self.start.cast(), self.shape, &self.strides) }
+    }
+}
+
+fn on_host(tensor: &DLTensor) -> Result<(), Error> {
+    match tensor.device.device_type {
+        CPU => Ok(()),
+        _ => Err(Error::DLPack("the tensor is not in the host's memory (DLPack device type 1)")),
+    }
+}
+
+impl<'a> Borrowed<'a> {
+    /// Checks everything about a tensor that can be checked.
+    ///
+    /// # Errors
+    /// [`Error::DLPack`] for another device, missing pointers or misaligned data; [`Error::ElementType`];
+    /// [`Error::NegativeExtent`]; [`Error::TooLarge`].
+    ///
+    /// # Safety
+    /// For as long as `'a`: `shape` and, unless NULL, `strides` lead to `ndim` integers that are not written, and `data`
+    /// leads to memory that holds the layout they describe.
+    pub unsafe fn new(tensor: &'a DLTensor) -> Result<Borrowed<'a>, Error> {
+        on_host(tensor)?;
+        let dtype = DType::try_from(tensor.dtype)?;
+        // SAFETY: the caller's promise.
+        Ok(Borrowed { memory: unsafe { Memory::new(tensor, dtype.alignment()) }?, dtype })
     }
 
     /// Element type.
@@ -176,13 +218,13 @@ impl<'a> Borrowed<'a> {
 
     /// Extents.
     pub fn shape(&self) -> &'a [usize] {
-        self.shape
+        self.memory.shape
     }
 
     /// The memory that the tensor covers.
     pub fn region(&self) -> Region<'_> {
-        let (address, element) = (self.start as usize, self.dtype.size());
-        Region { address, shape: self.shape, strides: &self.strides, element }
+        let (address, element) = (self.memory.start as usize, self.dtype.size());
+        Region { address, shape: self.memory.shape, strides: &self.memory.strides, element }
     }
 
     /// The tensor, to be read; `None` if its elements are of another type.
@@ -190,8 +232,8 @@ impl<'a> Borrowed<'a> {
     /// # Safety
     /// Nothing writes the tensor's elements while the view lives.
     pub unsafe fn view<T: Scalar>(&self) -> Option<View<'_, T>> {
-        // SAFETY: the layout was checked, and the caller vouched for the memory.
-        (self.dtype == T::DTYPE).then(|| unsafe { View::from_raw_parts(self.start.cast(), self.shape, &self.strides) })
+        // SAFETY: the type is the tensor's; else the caller's promise.
+        (self.dtype == T::DTYPE).then(|| unsafe { self.memory.view() })
     }
 
     /// The tensor, to be written; `None` if its elements are of another type.
@@ -202,9 +244,47 @@ impl<'a> Borrowed<'a> {
     /// # Safety
     /// Nothing else reads or writes the tensor's elements while the view lives.
     pub unsafe fn view_mut<T: Scalar>(&self) -> Option<Result<ViewMut<'_, T>, Error>> {
-        let start = self.start.cast();
-        // SAFETY: the layout was checked, and the caller vouched for the memory.
-        (self.dtype == T::DTYPE).then(|| unsafe { ViewMut::from_raw_parts(start, self.shape, &self.strides) })
+        // SAFETY: the type is the tensor's; else the caller's promise.
+        (self.dtype == T::DTYPE).then(|| unsafe { self.memory.view_mut() })
+    }
+}
+
+impl<'a, T: Plain> Typed<'a, T> {
+    /// As [`Borrowed::new`], for a tensor whose elements are to be of type `T`.
+    ///
+    /// # Errors
+    /// As [`Borrowed::new`]; [`Error::ElementType`] for elements of any other type.
+    ///
+    /// # Safety
+    /// As [`Borrowed::new`].
+    pub unsafe fn new(tensor: &'a DLTensor) -> Result<Typed<'a, T>, Error> {
+        on_host(tensor)?;
+        if tensor.dtype != T::DATA_TYPE {
+            return Err(Error::ElementType(tensor.dtype));
+        }
+        // SAFETY: the caller's promise.
+        Ok(Typed { memory: unsafe { Memory::new(tensor, align_of::<T>()) }?, element: PhantomData })
+    }
+
+    /// The tensor, to be read.
+    ///
+    /// # Safety
+    /// Nothing writes the tensor's elements while the view lives.
+    pub unsafe fn view(&self) -> View<'_, T> {
+        // SAFETY: the type is the tensor's; else the caller's promise.
+        unsafe { self.memory.view() }
+    }
+
+    /// The tensor, to be written.
+    ///
+    /// # Errors
+    /// [`Error::SelfOverlap`].
+    ///
+    /// # Safety
+    /// Nothing else reads or writes the tensor's elements while the view lives.
+    pub unsafe fn view_mut(&self) -> Result<ViewMut<'_, T>, Error> {
+        // SAFETY: the type is the tensor's; else the caller's promise.
+        unsafe { self.memory.view_mut() }
     }
 }
 

@@ -13,6 +13,7 @@ mod overlap;
 mod owned;
 mod pool;
 mod scalar;
+pub mod semiring;
 pub mod simd;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::layout::{is_injective, reach};
-use crate::{Error, Layout, Region, Scalar};
+use crate::{Error, Layout, Region};
 
 /// A tensor that is only read. Strides may be negative or zero.
 ///
@@ -58,7 +58,7 @@ fn offset_of(index: &[usize], shape: &[usize], strides: &[isize]) -> Option<isiz
     Some(index.iter().zip(strides).map(|(&i, &stride)| i as isize * stride).sum())
 }
 
-impl<'a, T: Scalar> View<'a, T> {
+impl<'a, T: Copy> View<'a, T> {
     /// A layout over a slice, with index (0, …, 0) at `data[offset]`.
     ///
     /// ```
@@ -128,7 +128,7 @@ impl<'a, T: Scalar> View<'a, T> {
     }
 }
 
-impl<'a, T: Scalar> ViewMut<'a, T> {
+impl<'a, T: Copy> ViewMut<'a, T> {
     /// A layout over a slice, with index (0, …, 0) at `data[offset]`.
     ///
     /// # Errors
