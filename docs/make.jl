@@ -9,6 +9,7 @@ makedocs(
     format = Documenter.HTML(prettyurls = get(ENV, "CI", "") == "true"),
     pages = [
         "Home" => "index.md",
+        "Other algebras" => "semirings.md",
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md"],
     ],

@@ -1,7 +1,8 @@
 """
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
-Exported are [`einsum`](@ref), [`einsum!`](@ref) and [`contraction_plan`](@ref). The decompositions `svd_compact`,
+Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), and the algebras `MaxPlus`, `MinPlus`,
+`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`,
 `svd_trunc`, `qr_compact`, `eigh_full`, the paths `contraction_path`, `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
 `library_path` are called with the module's name before them.
 """
@@ -10,6 +11,7 @@ module TensorOxide
 using LinearAlgebra: LinearAlgebra, Adjoint, Hermitian, Symmetric, Transpose
 
 export contraction_plan, einsum, einsum!
+export AndOr, MaxPlus, MaxTimes, MinPlus, PlusTimes
 
 include("compat.jl")
 include("library.jl")
@@ -19,6 +21,7 @@ include("plan.jl")
 include("path.jl")
 include("cache.jl")
 include("labels.jl")
+include("semiring.jl")
 include("einsum.jl")
 include("linalg.jl")
 include("host.jl")

@@ -1,8 +1,8 @@
 # `einsum` and `einsum!`: contractions in index notation whose plans are made by themselves.
 
 """
-    einsum(expression, A, B, …; conj = nothing)
-    einsum(labels => output, A, B, …; conj = nothing)
+    einsum(expression, A, B, …; conj = nothing, semiring = nothing)
+    einsum(labels => output, A, B, …; conj = nothing, semiring = nothing)
 
 Contract any number of strided arrays (or numbers, as operands without labels) as `expression` says, e.g.
 `einsum("ij,jk->ik", A, B)` for the matrix product. A label that the output lacks is summed over; one that several
@@ -17,7 +17,8 @@ expression they stand in braces, as in `"{1}{2},{2}{3}->{1}{3}"`.
 
 Operands of different element types are converted to the type that Julia promotes them to, integers and `Bool`s (where
 they are all there is) to their `float`. `conj` has one `Bool` per operand, `true` for one to be taken complex
-conjugated; `A'` does this to a matrix without a copy.
+conjugated; `A'` does this to a matrix without a copy. With a [`semiring`](@ref TensorOxide.Semiring), as in
+`einsum("ij,jk->ik", A, B; semiring = MaxPlus())`, its operations take the place of `+` and `*`.
 
 The plan of a call is kept and used again by calls with the same expression, shapes, element type and `conj`. How many
 indices the result has is in the text of the expression, where the compiler does not look: inner loops want a
@@ -47,18 +48,22 @@ julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
 5.0 + 0.0im
 ```
 """
-@inline function einsum(expression::Union{AbstractString,Pair}, As::Vararg{Any,M}; conj = nothing) where {M}
+@inline function einsum(expression::Union{AbstractString,Pair}, As::Vararg{Any,M}; conj = nothing,
+                        semiring::Union{Nothing,Semiring} = nothing) where {M}
+    semiring === nothing || return einsum_over(semiring, expression, As, conj)
     T = element_type(As)
     Bs = prepare(T, As)
     return evaluate(cached_plan(T, text(expression), Bs, conj), Bs)
 end
 
 """
-    einsum!(C, expression, A, B, …; α = true, β = false, conj = nothing)
+    einsum!(C, expression, A, B, …; α = true, β = false, conj = nothing, semiring = nothing)
 
 Compute `C = α·einsum(expression, A, B, …) + β·C` in place and return `C`, any strided array of the right size
 (`Array`, `view`, `PermutedDimsArray`, `transpose`, `adjoint`, a zero-dimensional array where no label is left). With
 `β = 0` the content of `C` is never read, so it may hold `NaN`.
+
+With a [`semiring`](@ref TensorOxide.Semiring) `α` is 1, and `β` is 0 for `C = result` or 1 for `C = C ⊕ result`.
 
 Operands are converted to the element type of `C` where Julia promotes them to it. Once the plan for these shapes is
 known, a call allocates nothing on Julia's heap when no operand has to be converted.
@@ -79,7 +84,9 @@ julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
 ```
 """
 @inline function einsum!(C::AbstractArray{T,N}, expression::Union{AbstractString,Pair}, As::Vararg{Any,M};
-                         α::Number = true, β::Number = false, conj = nothing) where {T,N,M}
+                         α::Number = true, β::Number = false, conj = nothing,
+                         semiring::Union{Nothing,Semiring} = nothing) where {T,N,M}
+    semiring === nothing || return einsum_over!(semiring, C, expression, As, α, β, conj)
     T <: Element || throw_unsupported(T, "the output")
     Bs = prepare(T, As)
     plan = cached_plan(T, text(expression), Bs, conj)

@@ -11,12 +11,14 @@
 mod host;
 mod linalg;
 mod plan;
+mod semiring;
 mod status;
 mod tensors;
 
 pub use host::*;
 pub use linalg::*;
 pub use plan::*;
+pub use semiring::*;
 pub use status::*;
 
 use std::ffi::c_char;

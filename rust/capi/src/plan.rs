@@ -50,7 +50,7 @@ pub const TOX_MINIMIZE_FLOPS: i32 = 1;
 /// Least size of the largest tensor that a step makes.
 pub const TOX_MINIMIZE_SIZE: i32 = 2;
 
-fn search(request: &tox_plan_request) -> Result<Search, Failure> {
+pub(crate) fn search(request: &tox_plan_request) -> Result<Search, Failure> {
     let minimize = match request.minimize {
         TOX_MINIMIZE_TIME => Minimize::Time,
         TOX_MINIMIZE_FLOPS => Minimize::Flops,
@@ -113,6 +113,22 @@ pub struct tox_plan_info_t {
     pub log2_size: f64,
 }
 
+impl tox_plan_info_t {
+    pub(crate) fn of(plan: &Plan) -> tox_plan_info_t {
+        tox_plan_info_t {
+            operands: plan.network().operands.len() as u64,
+            output_rank: plan.network().output.len() as u64,
+            steps: plan.steps() as u64,
+            slices: plan.slices() as u64,
+            peak_bytes: plan.peak_bytes() as u64,
+            flops: plan.flops(),
+            dtype: plan.dtype().into(),
+            log10_flops: plan.flops().log10(),
+            log2_size: plan.log2_size(),
+        }
+    }
+}
+
 /// A plan with the memory to run it. Any number of threads may run it at once.
 pub struct tox_plan {
     einsum: AnyEinsum,
@@ -139,7 +155,7 @@ impl tox_plan {
 
 /// # Safety
 /// `items` leads to `count` items that live for as long as `'a`; it may be NULL if there are none.
-unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
+pub(crate) unsafe fn slice<'a, T>(items: *const T, count: usize, name: &str) -> Result<&'a [T], Failure> {
     match (count, items.is_null()) {
         (0, _) => Ok(&[]),
         (_, true) => Err(Failure::null(name)),
@@ -174,44 +190,18 @@ pub unsafe extern "C" fn tox_plan_create(request: *const tox_plan_request, plan:
 unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
     let dtype = DType::try_from(request.dtype)?;
     // SAFETY: the caller's promise.
-    let (expression, ranks) =
-        unsafe { (string(request.expression, "expression")?, slice(request.ranks, request.operands, "ranks")?) };
-    let rank = |&rank: &i32| usize::try_from(rank);
-    let ranks = ranks.iter().map(rank).collect::<Result<Vec<usize>, _>>();
-    let ranks = ranks.map_err(|_| Failure::new(TOX_INVALID_ARGUMENT, "a rank is negative"))?;
-    // SAFETY: the caller's promise.
-    let extents = unsafe { slice(request.extents, ranks.iter().sum(), "extents") }?;
-    let mut sizes = Vec::with_capacity(extents.len());
-    for (axis, &extent) in extents.iter().enumerate() {
-        sizes.push(usize::try_from(extent).map_err(|_| Error::NegativeExtent { axis, extent })?);
-    }
-    let mut rest = sizes.as_slice();
-    let mut shapes = Vec::with_capacity(ranks.len());
-    for &rank in &ranks {
-        let (shape, others) = rest.split_at(rank);
-        shapes.push(shape);
-        rest = others;
-    }
+    let (expression, sizes) = unsafe { described(request) }?;
+    let shapes: Vec<&[usize]> = sizes.iter().map(Vec::as_slice).collect();
     let conj = match request.conj.is_null() {
         true => vec![false; request.operands],
         // SAFETY: the caller's promise.
         false => unsafe { slice(request.conj, request.operands, "conj") }?.iter().map(|&flag| flag != 0).collect(),
     };
     let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
-    let path = match request.path.is_null() {
-        true => None,
-        false => {
-            let network = Network::new(&Expression::parse(expression)?, &shapes)?;
-            // SAFETY: the caller's promise.
-            Some(Path::read(unsafe { string(request.path, "path") }?, form(request.path_form)?, &network)?)
-        }
-    };
-    let plan = Plan::new(
-        expression,
-        &shapes,
-        dtype,
-        Options { memory_limit, threads: threads(), path, search: search(request)? },
-    )?;
+    // SAFETY: the caller's promise.
+    let path = unsafe { given_path(request, expression, &shapes) }?;
+    let options = Options { memory_limit, threads: threads(), path, search: search(request)? };
+    let plan = Plan::new(expression, &shapes, dtype, options)?;
     let einsum = match dtype {
         DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
         DType::F64 => AnyEinsum::F64(Einsum::new(plan)),
@@ -219,6 +209,48 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
         DType::C64 => AnyEinsum::C64(Einsum::new(plan)),
     };
     Ok(tox_plan { einsum, conj: conj.into() })
+}
+
+/// The expression of a request, and the shapes of its operands.
+///
+/// # Safety
+/// As `tox_plan_create`.
+pub(crate) unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>), Failure> {
+    // SAFETY: the caller's promise.
+    let (expression, ranks) =
+        unsafe { (string(request.expression, "expression")?, slice(request.ranks, request.operands, "ranks")?) };
+    let rank = |&rank: &i32| usize::try_from(rank);
+    let ranks = ranks.iter().map(rank).collect::<Result<Vec<usize>, _>>();
+    let ranks = ranks.map_err(|_| Failure::new(TOX_INVALID_ARGUMENT, "a rank is negative"))?;
+    // SAFETY: the caller's promise.
+    let mut rest = unsafe { slice(request.extents, ranks.iter().sum(), "extents") }?;
+    let mut shapes = Vec::with_capacity(ranks.len());
+    for &rank in &ranks {
+        let (shape, others) = rest.split_at(rank);
+        let size = |(axis, &extent): (usize, &i64)| {
+            usize::try_from(extent).map_err(|_| Error::NegativeExtent { axis, extent })
+        };
+        shapes.push(shape.iter().enumerate().map(size).collect::<Result<Vec<usize>, _>>()?);
+        rest = others;
+    }
+    Ok((expression, shapes))
+}
+
+/// The path of a request, if it has one.
+///
+/// # Safety
+/// As `tox_plan_create`.
+pub(crate) unsafe fn given_path(
+    request: &tox_plan_request,
+    expression: &str,
+    shapes: &[&[usize]],
+) -> Result<Option<Path>, Failure> {
+    if request.path.is_null() {
+        return Ok(None);
+    }
+    let network = Network::new(&Expression::parse(expression)?, shapes)?;
+    // SAFETY: the caller's promise.
+    Ok(Some(Path::read(unsafe { string(request.path, "path") }?, form(request.path_form)?, &network)?))
 }
 
 /// Releases a plan and its workspaces. NULL is allowed.
@@ -370,17 +402,7 @@ pub unsafe extern "C" fn tox_plan_info(plan: *const tox_plan, info: *mut tox_pla
         // SAFETY: the caller's promise.
         let (plan, info) = unsafe { (plan.as_ref(), info.as_mut()) };
         let plan = plan.ok_or_else(|| Failure::null("plan"))?.plan();
-        *info.ok_or_else(|| Failure::null("info"))? = tox_plan_info_t {
-            operands: plan.network().operands.len() as u64,
-            output_rank: plan.network().output.len() as u64,
-            steps: plan.steps() as u64,
-            slices: plan.slices() as u64,
-            peak_bytes: plan.peak_bytes() as u64,
-            flops: plan.flops(),
-            dtype: plan.dtype().into(),
-            log10_flops: plan.flops().log10(),
-            log2_size: plan.log2_size(),
-        };
+        *info.ok_or_else(|| Failure::null("info"))? = tox_plan_info_t::of(plan);
         Ok(())
     })
 }
@@ -452,7 +474,12 @@ pub unsafe extern "C" fn tox_plan_path(
 
 /// # Safety
 /// `buffer` leads to room for `capacity` bytes; `length` can be written or is NULL.
-unsafe fn write_text(text: &str, buffer: *mut c_char, capacity: usize, length: *mut usize) -> Result<(), Failure> {
+pub(crate) unsafe fn write_text(
+    text: &str,
+    buffer: *mut c_char,
+    capacity: usize,
+    length: *mut usize,
+) -> Result<(), Failure> {
     if buffer.is_null() && capacity > 0 {
         return Err(Failure::null("buffer"));
     }
