@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use tensoroxide_tensor::nest::{order, volume, Loop};
-use tensoroxide_tensor::semiring::Semiring;
+use tensoroxide_tensor::semiring::{Plain, Semiring};
 use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
 use tensoroxide_tensor::Threads;
 
@@ -19,6 +19,8 @@ use crate::{Axes, Error, Label};
 
 /// Rows, columns and summed values that are packed at once: a megabyte of doubles at most, for the second-level cache.
 const BLOCK: [usize; 3] = [128, 240, 256];
+/// DLPack's code of floating-point numbers.
+const FLOAT: u8 = 2;
 /// Fewer products than this are not worth the packing.
 const SMALL: usize = 4096;
 /// Products that a thread must have to itself before another one is woken.
@@ -423,23 +425,17 @@ impl<S: Semiring> Task for Share<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<I: Simd>(self) {
-        // A tile of two registers by as many columns as leave some registers for the operands.
+        // Tiles that the compiler makes good vector code of, and that fit the registers: found by trying.
         // SAFETY: the caller's promise.
         unsafe {
-            if const { I::REGISTERS == 32 && I::F64::LANES == 8 } {
-                if const { size_of::<S::Element>() == 8 } {
-                    self.product::<16, 8>();
-                } else if const { size_of::<S::Element>() == 4 } {
-                    self.product::<32, 8>();
-                } else {
-                    self.product::<64, 4>();
-                }
-            } else if const { size_of::<S::Element>() == 8 } {
-                self.product::<8, 4>();
-            } else if const { size_of::<S::Element>() == 4 } {
-                self.product::<16, 4>();
+            if const { S::Element::DATA_TYPE.code == FLOAT } {
+                self.product::<I, 32, 2>();
+            } else if const { size_of::<S::Element>() == 1 } {
+                self.product::<I, 64, 4>();
+            } else if const { I::F64::LANES == 8 } {
+                self.product::<I, 64, 1>();
             } else {
-                self.product::<32, 4>();
+                self.product::<I, 8, 4>();
             }
         }
     }
@@ -449,7 +445,7 @@ impl<S: Semiring> Share<'_, S> {
     /// # Safety
     /// As [`SemiringStep::run`].
     #[inline(always)]
-    unsafe fn product<const MR: usize, const NR: usize>(self) {
+    unsafe fn product<I: Simd, const MR: usize, const NR: usize>(self) {
         let Share { tiles: Tiles { batch, rows, columns, summed, .. }, units, a, b, c, scratch } = self;
         let blocks = rows.len().div_ceil(BLOCK[0]);
         let (packed_a, packed_b) =
@@ -468,7 +464,8 @@ impl<S: Semiring> Share<'_, S> {
                         let depth = summed.len();
                         for (columns, b) in columns.chunks(NR).zip(packed_b.chunks_exact(NR * depth)) {
                             for (rows, a) in rows.chunks(MR).zip(packed_a.chunks_exact(MR * depth)) {
-                                let tile = tile::<S, MR, NR>(a, b);
+                                let mut tile = [[S::ZERO; MR]; NR];
+                                I::apart(Tile::<S, MR, NR> { a, b, tile: &mut tile });
                                 store::<S, MR, NR>(&tile, rows, columns, c);
                             }
                         }
@@ -510,18 +507,28 @@ unsafe fn pack<S: Semiring, const W: usize>(
     }
 }
 
-/// The innermost kernel.
-#[inline(always)]
-fn tile<S: Semiring, const MR: usize, const NR: usize>(a: &[S::Element], b: &[S::Element]) -> [[S::Element; MR]; NR] {
-    let mut tile = [[S::ZERO; MR]; NR];
-    for (a, b) in a.chunks_exact(MR).zip(b.chunks_exact(NR)) {
-        for j in 0..NR {
-            for i in 0..MR {
-                tile[j][i] = S::add(S::mul(a[i], b[j]), tile[j][i]);
+/// The innermost kernel: a function of its own, of which the compiler's vectors depend on nothing around it.
+struct Tile<'a, S: Semiring, const MR: usize, const NR: usize> {
+    a: &'a [S::Element],
+    b: &'a [S::Element],
+    tile: &'a mut [[S::Element; MR]; NR],
+}
+
+impl<S: Semiring, const MR: usize, const NR: usize> Task for Tile<'_, S, MR, NR> {
+    type Output = ();
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop)] // the form that is made into vectors
+    fn run<I: Simd>(self) {
+        let mut tile = [[S::ZERO; MR]; NR];
+        for (a, b) in self.a.chunks_exact(MR).zip(self.b.chunks_exact(NR)) {
+            for j in 0..NR {
+                for i in 0..MR {
+                    tile[j][i] = S::add(S::mul(a[i], b[j]), tile[j][i]);
+                }
             }
         }
+        *self.tile = tile;
     }
-    tile
 }
 
 /// # Safety
