@@ -133,7 +133,7 @@ proptest! {
             // The time model is a sum of just these, linear in each.
             let steps = path.0.len() as f64;
             let time = estimate(&network, &path, DType::F64);
-            prop_assert!((time / (0.04 * products + 0.5 * moved + 400.0 * steps) - 1.0).abs() < 1e-9);
+            prop_assert!((time / (0.025 * products + 0.5 * moved + 400.0 * steps) - 1.0).abs() < 1e-9);
         }
     }
 

@@ -137,7 +137,10 @@ impl Annealer {
             if new > old {
                 let power = beta * (new / old).log2();
                 // Also where both are beyond what a number holds. e^−45 is less than one in the 2⁵² numbers drawn from.
-                if !(power <= 45.0) || ((bits >> 12) as f64) * (1.0 / (1u64 << 52) as f64) >= (-power).exp() {
+                if power.is_nan()
+                    || power > 45.0
+                    || ((bits >> 12) as f64) * (1.0 / (1u64 << 52) as f64) >= (-power).exp()
+                {
                     continue;
                 }
             }

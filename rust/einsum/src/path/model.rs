@@ -39,9 +39,9 @@ pub(super) struct Model {
     pub(super) shift: f64,
 }
 
-/// The time model in ns. A multiplication of two numbers and its addition at 50 GFLOP/s; an element of 8 bytes read or
+/// The time model in ns. A multiplication of two numbers and its addition at 80 GFLOP/s; an element of 8 bytes read or
 /// written, packed or permuted on the way, at 16 GB/s; a step that finds everything ready.
-const MULTIPLY_NS: f64 = 0.04;
+const MULTIPLY_NS: f64 = 0.025;
 const BYTE_NS: f64 = 1.0 / 16.0;
 const STEP_NS: f64 = 400.0;
 
