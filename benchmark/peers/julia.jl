@@ -24,6 +24,8 @@ end
 
 # One assignment with the path in its parentheses, compiled for these labels.
 function task(::Val{:TensorOperations}, terms, output, operands, C, path)
+    labels = [reduce(vcat, terms); output]
+    all(label -> count(==(label), labels) == 2, labels) || error("a label is not on exactly two tensors")
     arrays = [Symbol(:A, k) for k in eachindex(terms)]
     index(array, labels) = Expr(:ref, array, (Symbol(:l, Int(label)) for label in labels)...)
     product = tree(map(index, arrays, terms), path) do left, right

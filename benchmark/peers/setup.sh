@@ -9,7 +9,7 @@
 # out. A peer that cannot be had is no failure.
 #
 #   BENCHMARK_PYTHON  the Python that makes the environment (python3)
-#   BENCHMARK_JULIA   a newer Julia with TensorOperations and OMEinsum in its default environment (none)
+#   BENCHMARK_JULIA   a newer Julia that has TensorOperations and OMEinsum, arguments as --project=… included (none)
 set -u
 sources=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 mkdir -p "$1"
@@ -57,11 +57,13 @@ else
     skip cpueinsum "it could not be built: $folder/cpueinsum.log"
 fi
 
+# Another Julia with another depot than the one that runs the benchmark.
+julia="env -u JULIA_DEPOT_PATH -u JULIA_LOAD_PATH -u JULIA_PROJECT ${BENCHMARK_JULIA:-} --startup-file=no"
 for package in TensorOperations OMEinsum; do
     if [ -z "${BENCHMARK_JULIA:-}" ]; then
         skip $package "BENCHMARK_JULIA names no Julia that has it"
-    elif "$BENCHMARK_JULIA" --startup-file=no -e "using $package" > "$folder/$package.log" 2>&1; then
-        peer $package "$BENCHMARK_JULIA --startup-file=no $sources/julia.jl $package"
+    elif $julia -e "using $package" > "$folder/$package.log" 2>&1; then
+        peer $package "$julia $sources/julia.jl $package"
     else
         skip $package "it does not load: $folder/$package.log"
     fi
