@@ -114,6 +114,18 @@ function remember!(key, @nospecialize(plan::ContractionPlan), T::DataType, @nosp
     return nothing
 end
 
+# Plans made under other settings.
+function forget_plans!()
+    lock(CACHE.lock)
+    try
+        empty!(CACHE.plans)
+        CACHE.bytes = 0
+    finally
+        unlock(CACHE.lock)
+    end
+    return nothing
+end
+
 # Half of the entries and at least half of the bytes: those used longest ago.
 function forget_half!()
     kept = length(CACHE.plans) ÷ 2

@@ -25,12 +25,13 @@ end
 """
     set_num_threads(n)
 
-Let the engine use at most `n ≥ 1` threads. At the start this is the number of threads of Julia's BLAS. Throws an
-`ArgumentError` for `n < 1`. See [`num_threads`](@ref).
+Let the engine use at most `n ≥ 1` threads; a plan uses no more than when it was made. At the start this is the number
+of threads of Julia's BLAS. Throws an `ArgumentError` for `n < 1`. See [`num_threads`](@ref).
 """
 function set_num_threads(n::Integer)
     n >= 1 || throw(ArgumentError("the number of threads is at least 1, not $n"))
     set_threads(n)
+    forget_plans!()
     return nothing
 end
 
@@ -52,26 +53,28 @@ julia> TensorOxide.set_num_threads(before)
 """
 num_threads() = threads()
 
-const PROVIDERS = (:lent, :engine)
+const PROVIDERS = (:lent, :engine, :auto)
 
 """
     set_provider(provider)
 
-Choose who multiplies and decomposes plain matrices: `:lent`, the BLAS and LAPACK routines that Julia lent where
-it lent one (the start), or `:engine`, always the engine's own. Throws an `ArgumentError` for another word. See
-[`provider`](@ref).
+Choose who computes: `:auto` (the start), the engine's own kernels for contractions on processors that it has
+kernels for (x86-64 with AVX2 or AVX-512), the BLAS and LAPACK routines that Julia lent for the rest; `:lent`, always what
+Julia lent where it lent one and matrices allow it; or `:engine`, always the engine's own. Plans keep the choice that
+was theirs when they were made. Throws an `ArgumentError` for another word. See [`provider`](@ref).
 """
 function set_provider(provider::Symbol)
     k = findfirst(==(provider), PROVIDERS)
-    k === nothing && throw(ArgumentError("the provider is :lent or :engine, not $(repr(provider))"))
+    k === nothing && throw(ArgumentError("the provider is :auto, :lent or :engine, not $(repr(provider))"))
     set_engine_provider(k - 1)
+    forget_plans!()
     return nothing
 end
 
 """
     provider()
 
-Who multiplies and decomposes plain matrices, `:lent` or `:engine`; see [`set_provider`](@ref).
+Who computes, `:auto`, `:lent` or `:engine`; see [`set_provider`](@ref).
 """
 provider() = PROVIDERS[engine_provider()+1]
 

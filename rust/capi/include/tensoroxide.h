@@ -39,6 +39,10 @@ typedef struct {
 // The engine computes everything itself.
 #define TOX_PROVIDER_OWN 1
 
+// Whoever is expected to be faster: the engine itself for products of tensors, where it has kernels for the processor's
+// registers; what was lent for the rest.
+#define TOX_PROVIDER_AUTO 2
+
 // Least estimated time: multiplications, elements moved, and a fixed time for each step.
 #define TOX_MINIMIZE_TIME 0
 
@@ -229,7 +233,8 @@ tox_status tox_lend_lapack(const char *routine, const void *function);
 // `routine` is NULL or a NUL-terminated string.
 int32_t tox_is_lent(const char *routine);
 
-// Chooses who computes: `TOX_PROVIDER_LENT` (at first) or `TOX_PROVIDER_OWN`.
+// Chooses who computes: `TOX_PROVIDER_AUTO` (at first), `TOX_PROVIDER_LENT` or `TOX_PROVIDER_OWN`. Plans keep the choice that
+// was theirs when they were made.
 tox_status tox_set_provider(int32_t provider);
 
 // Who computes.

@@ -89,13 +89,19 @@ pub const TOX_PROVIDER_LENT: i32 = 0;
 /// The engine computes everything itself.
 pub const TOX_PROVIDER_OWN: i32 = 1;
 
-/// Chooses who computes: `TOX_PROVIDER_LENT` (at first) or `TOX_PROVIDER_OWN`.
+/// Whoever is expected to be faster: the engine itself for products of tensors, where it has kernels for the processor's
+/// registers; what was lent for the rest.
+pub const TOX_PROVIDER_AUTO: i32 = 2;
+
+/// Chooses who computes: `TOX_PROVIDER_AUTO` (at first), `TOX_PROVIDER_LENT` or `TOX_PROVIDER_OWN`. Plans keep the choice that
+/// was theirs when they were made.
 #[no_mangle]
 pub extern "C" fn tox_set_provider(provider: i32) -> tox_status {
     guard(|| {
         set_provider(match provider {
             TOX_PROVIDER_LENT => Provider::Lent,
             TOX_PROVIDER_OWN => Provider::Own,
+            TOX_PROVIDER_AUTO => Provider::Auto,
             _ => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no provider {provider}"))),
         });
         Ok(())
@@ -108,5 +114,6 @@ pub extern "C" fn tox_provider() -> i32 {
     match provider() {
         Provider::Lent => TOX_PROVIDER_LENT,
         Provider::Own => TOX_PROVIDER_OWN,
+        Provider::Auto => TOX_PROVIDER_AUTO,
     }
 }

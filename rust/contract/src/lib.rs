@@ -6,6 +6,7 @@
 
 mod axes;
 mod error;
+mod fused;
 mod groups;
 mod matrix;
 mod pair;

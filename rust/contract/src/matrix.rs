@@ -262,3 +262,47 @@ impl Product {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axes::indices;
+    use crate::{Axes, Label};
+
+    /// A product over dense column-major tensors, by labels and extents.
+    fn product(a: &[(Label, usize)], b: &[(Label, usize)], c: &[(Label, usize)]) -> Product {
+        let dense = [c, a, b].map(|tensor| {
+            let (labels, shape): (Vec<Label>, Vec<usize>) = tensor.iter().copied().unzip();
+            (labels, tensoroxide_tensor::layout::column_major_strides(&shape), shape)
+        });
+        let axes = |t: usize| Axes { labels: &dense[t].0, strides: &dense[t].1, shape: &dense[t].2 };
+        Product::new(Groups::new(indices(&[axes(0), axes(1), axes(2)]).unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_is_a_matrix_product_is_not_copied() {
+        // abc·cde → abde: an MPS site, rows (a, b), columns (d, e).
+        let site = product(&[(0, 8), (1, 2), (2, 8)], &[(2, 8), (3, 2), (4, 8)], &[(0, 8), (1, 2), (3, 2), (4, 8)]);
+        assert_eq!((site.copied(), site.scratch, site.name().as_str()), (0, 0, "product"));
+        // The transposed product, C stored by columns first.
+        let turned = product(&[(0, 16), (1, 16)], &[(2, 16), (0, 16)], &[(2, 16), (1, 16)]);
+        assert_eq!(turned.copied(), 0);
+        // A batch in the last axis.
+        let batch = product(&[(0, 9), (1, 9), (7, 3)], &[(1, 9), (2, 9), (7, 3)], &[(0, 9), (2, 9), (7, 3)]);
+        assert_eq!((batch.copied(), batch.name().as_str()), (0, "batched product"));
+        // Rows interleaved with the summed label: A (the smaller of A and C) is copied, and only A.
+        let mixed = product(&[(0, 5), (1, 7), (2, 5)], &[(1, 7), (3, 50)], &[(0, 5), (2, 5), (3, 50)]);
+        assert_eq!((mixed.copied(), mixed.scratch), (175, 175));
+        assert_eq!(mixed.name(), "product through copies of A");
+    }
+
+    #[test]
+    fn what_lies_apart_is_looped_over_rather_than_copied() {
+        // A step of DMRG's effective Hamiltonian: the operator W is small, θ is large and keeps the order of its axes.
+        let (p, w, s, t, b) = ((0, 90), (1, 5), (2, 2), (3, 2), (4, 90));
+        let (up, v) = ((5, 2), (6, 5));
+        let step = product(&[p, w, s, t, b], &[w, up, s, v], &[p, up, v, t, b]);
+        assert_eq!(step.copied(), 5 * 2 * 2 * 5, "only W is copied");
+        assert_eq!(step.name(), "batched product through copies of B");
+    }
+}

@@ -4,18 +4,28 @@
 //! the summed ones (A and B). Small steps, and steps that are no matrix product (scalar and outer products, elementwise
 //! products), run as plain loops; the others as products of matrices.
 
-use tensoroxide_dense::Element;
+use tensoroxide_dense::{provider, Element, Provider};
 use tensoroxide_tensor::kernels::scale_ordered;
 use tensoroxide_tensor::nest::{order, Loop};
+use tensoroxide_tensor::simd::Isa;
 use tensoroxide_tensor::{DType, Threads, View, ViewMut};
 
 use crate::axes::{indices, Fixed, Signature};
+use crate::fused::Fused;
 use crate::groups::{extent, Groups, A, B, C};
 use crate::matrix::Product;
 use crate::{product, Axes, Error, Label};
 
 /// Up to so many multiplications per matrix of a batch, plain loops are faster than the call of a matrix product.
 const SMALL: usize = 256;
+
+/// Whether this processor's kernels were measured against a good BLAS, and were no slower.
+fn fast() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return Isa::best() >= Isa::Avx2;
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
 
 /// What a step is prepared for, apart from its layouts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +34,8 @@ pub struct Settings {
     pub dtype: DType,
     /// The most threads that a run may use: scratch is taken for so many.
     pub threads: Threads,
+    /// Take the kernel with the least scratch rather than the fastest.
+    pub least_scratch: bool,
 }
 
 /// C ← α·op(A)·op(B) + β·C, summed over the labels that C has not, prepared for one triple of layouts.
@@ -36,7 +48,7 @@ pub struct Settings {
 /// let (i, j, k) = (0, 1, 2);
 /// let axes = |labels| Axes { labels, shape: &[2, 3], strides: &[1, 2] };
 /// let result = Axes { labels: &[i, j], shape: &[2, 2], strides: &[1, 2] };
-/// let settings = Settings { dtype: DType::F64, threads: Threads::ONE };
+/// let settings = Settings { dtype: DType::F64, threads: Threads::ONE, least_scratch: false };
 /// let step = Pair::new(axes(&[i, k]), axes(&[j, k]), result, &[], settings)?;
 /// let mut scratch = vec![0.0; step.scratch()];
 /// step.run(1.0, a.view(), false, a.view(), false, 0.0, c.view_mut()?, &[], &mut scratch, Threads::ONE)?;
@@ -57,8 +69,10 @@ pub struct Pair {
 enum Kernel {
     /// Scale C over `output`, then add up over `loops`.
     Loops { output: Vec<Loop<2>>, loops: Vec<Loop<3>> },
-    /// Products of matrices.
+    /// Products of matrices, computed by `dense`.
     Product(Box<Product>),
+    /// One product that packs what lies anywhere.
+    Fused(Box<Fused>),
 }
 
 impl Pair {
@@ -77,7 +91,7 @@ impl Pair {
         let fixed = Fixed::take(fixed, &mut indices);
         let groups = Groups::new(indices)?;
         let volume = groups.volume();
-        Ok(Pair { signatures, fixed, settings, volume, kernel: Kernel::new(groups)? })
+        Ok(Pair { signatures, fixed, settings, volume, kernel: Kernel::new(groups, settings)? })
     }
 
     /// What the step was prepared for.
@@ -90,13 +104,14 @@ impl Pair {
         match &self.kernel {
             Kernel::Loops { .. } => 0,
             Kernel::Product(product) => product.scratch,
+            Kernel::Fused(fused) => fused.scratch(),
         }
     }
 
     /// Elements that go through a dense copy.
     pub fn copied(&self) -> usize {
         match &self.kernel {
-            Kernel::Loops { .. } => 0,
+            Kernel::Loops { .. } | Kernel::Fused(_) => 0,
             Kernel::Product(product) => product.copied(),
         }
     }
@@ -107,6 +122,7 @@ impl Pair {
         match &self.kernel {
             Kernel::Loops { .. } => 0.0,
             Kernel::Product(product) => product.overhead(),
+            Kernel::Fused(fused) => fused.overhead(),
         }
     }
 
@@ -120,6 +136,7 @@ impl Pair {
         match &self.kernel {
             Kernel::Loops { .. } => "loops".into(),
             Kernel::Product(product) => product.name(),
+            Kernel::Fused(fused) => fused.name(),
         }
     }
 
@@ -203,17 +220,35 @@ impl Pair {
                     Ok(())
                 }
                 Kernel::Product(product) => product.run(alpha, a, b, beta, c, scratch, threads),
+                Kernel::Fused(fused) => {
+                    fused.run(alpha, a, b, beta, c, scratch, threads);
+                    Ok(())
+                }
             }
         }
     }
 }
 
 impl Kernel {
-    fn new(groups: Groups) -> Result<Kernel, Error> {
+    fn new(groups: Groups, settings: Settings) -> Result<Kernel, Error> {
         let [m, n, k] = groups.extents();
         let small = m.saturating_mul(n).saturating_mul(k) <= SMALL;
         if !(small || k == 1 || m == 1 && n == 1 || extent(&groups.batch) == 0) {
-            return Ok(Kernel::Product(Box::new(Product::new(groups)?)));
+            let own = match provider() {
+                Provider::Auto => fast(),
+                Provider::Own => true,
+                Provider::Lent => false,
+            };
+            let fused = own.then(|| Fused::new(&groups, settings)).flatten();
+            let product = Product::new(groups)?;
+            let better = |fused: &Fused, product: &Product| match settings.least_scratch {
+                true => fused.scratch() < product.scratch,
+                false => fused.is_faster_than(product),
+            };
+            return Ok(match fused {
+                Some(fused) if better(&fused, &product) => Kernel::Fused(Box::new(fused)),
+                _ => Kernel::Product(Box::new(product)),
+            });
         }
         let output = groups.all().filter(|index| index.present[C]);
         let output = output.map(|i| Loop { extent: i.step.extent, strides: [i.step.strides[C], 0] }).collect();

@@ -48,7 +48,7 @@ pub fn eigh<T: Element>(a: MatRef<T>, conj: bool) -> Result<Eigh<T>, Error> {
 }
 
 fn any_driver<T: Kernels>(a: &Matrix<T>) -> Result<Eigh<T>, Error> {
-    if provider() == Provider::Lent {
+    if provider() != Provider::Own {
         match T::lent_eigh(a).map(sound) {
             None | Some(Err(Error::NoConvergence)) => {}
             Some(result) => return result,

@@ -4,8 +4,8 @@
 //! two strides of any sign ([`MatRef`], [`MatMut`]). The factorizations are those of the library that computed them:
 //! phases and signs of the vectors are not fixed here but one floor up.
 //!
-//! Which library computes: what was lent ([`lend_blas`], [`lend_lapack`]) as long as [`provider`] is
-//! [`Provider::Lent`], if the layout of the operands allows it; faer otherwise. faer's generic code is instantiated in
+//! Which library computes: what was lent ([`lend_blas`], [`lend_lapack`]) unless [`provider`] is
+//! [`Provider::Own`], if the layout of the operands allows it; faer otherwise. faer's generic code is instantiated in
 //! this crate, once per element type, behind functions that are not generic, so that no other crate compiles it again.
 #![allow(unsafe_code)] // matrices over raw memory and foreign functions are the purpose of this crate
 

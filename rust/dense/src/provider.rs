@@ -8,19 +8,22 @@ use crate::{blas, lapack, Error};
 /// Who computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
+    /// Whoever is expected to be faster: for factorizations the lent library, as with [`Provider::Lent`]; for products
+    /// own kernels on x86-64 with AVX2 or AVX-512, the lent library elsewhere.
+    Auto,
     /// The lent library, for each routine that was lent and where the layout allows; faer for the rest.
     Lent,
     /// faer only.
     Own,
 }
 
-static PROVIDER: AtomicU8 = AtomicU8::new(Provider::Lent as u8);
+static PROVIDER: AtomicU8 = AtomicU8::new(Provider::Auto as u8);
 
 /// Chooses who computes from now on, in the whole process.
 ///
 /// ```
 /// use tensoroxide_dense::{provider, set_provider, Provider};
-/// assert_eq!(provider(), Provider::Lent);
+/// assert_eq!(provider(), Provider::Auto);
 /// set_provider(Provider::Own);
 /// assert_eq!(provider(), Provider::Own);
 /// ```
@@ -30,10 +33,10 @@ pub fn set_provider(provider: Provider) {
 
 /// Who computes at present.
 pub fn provider() -> Provider {
-    if PROVIDER.load(Ordering::Relaxed) == Provider::Own as u8 {
-        Provider::Own
-    } else {
-        Provider::Lent
+    match PROVIDER.load(Ordering::Relaxed) {
+        x if x == Provider::Lent as u8 => Provider::Lent,
+        x if x == Provider::Own as u8 => Provider::Own,
+        _ => Provider::Auto,
     }
 }
 

@@ -45,7 +45,7 @@ pub fn qr<T: Element>(a: MatRef<T>, conj: bool) -> Result<Qr<T>, Error> {
     if a.elements().is_empty() {
         return Ok(Qr { q: Matrix::zeros(m, 0)?, r: Matrix::zeros(0, n)? });
     }
-    let lent = if provider() == Provider::Lent { T::lent_qr(&a) } else { None };
+    let lent = if provider() != Provider::Own { T::lent_qr(&a) } else { None };
     let mut qr = match lent {
         None | Some(Err(Error::NoConvergence)) => T::own_qr(&a),
         Some(result) => result,

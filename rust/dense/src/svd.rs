@@ -71,7 +71,7 @@ pub fn svd<T: Element>(a: MatRef<T>, conj: bool) -> Result<Svd<T>, Error> {
 }
 
 fn any_driver<T: Element>(a: &Matrix<T>) -> Result<Svd<T>, Error> {
-    if provider() == Provider::Lent {
+    if provider() != Provider::Own {
         for driver in [T::lent_gesdd, T::lent_gesvd] {
             match driver(a).map(sound) {
                 None | Some(Err(Error::NoConvergence)) => {}

@@ -375,8 +375,9 @@ fn lend(routine: &str, function: *const c_void) {
 
 #[test]
 fn lent_routines_compute() {
-    assert_eq!(provider(), Provider::Lent);
+    assert_eq!(provider(), Provider::Auto);
     check_not_lent();
+    set_provider(Provider::Lent);
     macro_rules! lend_all {
         ($($routine:literal $function:expr;)*) => { $(lend($routine, $function as *const c_void);)* };
     }

@@ -1,6 +1,6 @@
 //! A plan's steps made ready for operands of given strides.
 
-use tensoroxide_contract::{Axes, Pair, Settings, Single};
+use tensoroxide_contract::{Axes, Pair, Single};
 
 use crate::plan::{Inputs, Plan, Source};
 use crate::Error;
@@ -29,7 +29,7 @@ impl Program {
     pub(crate) fn new(plan: &Plan, strides: &Strides<'_>) -> Result<Program, Error> {
         let network = plan.network();
         let output_shape = plan.output_shape();
-        let settings = Settings { dtype: plan.dtype(), threads: plan.threads };
+        let settings = plan.settings;
         let source = |source: Source| match source {
             Source::Operand(i) => {
                 Axes { labels: &network.operands[i], shape: &network.shapes[i], strides: strides.operands[i] }

@@ -271,7 +271,8 @@ fn slicing_keeps_the_promise_and_the_result() {
     let expected = evaluate(whole, &operands, Threads::ONE);
     for share in [2, 5, 20] {
         let sliced = plan(expression, &shapes, Some(peak / share)).unwrap();
-        assert!(sliced.slices() > 1 && sliced.peak_bytes() <= peak / share, "{sliced}");
+        // Half may be had by kernels with less scratch alone.
+        assert!((share == 2 || sliced.slices() > 1) && sliced.peak_bytes() <= peak / share, "{sliced}");
         let found = evaluate(sliced, &operands, Threads::ONE);
         assert_eq!(found.data(), expected.data(), "sums of multiples of 2⁻¹⁶ below 2²¹ are exact in any order");
     }

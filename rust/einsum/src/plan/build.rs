@@ -48,7 +48,7 @@ impl<'a> Builder<'a> {
             text: text.to_owned(),
             network: self.network.clone(),
             dtype: self.settings.dtype,
-            threads: self.settings.threads,
+            settings: self.settings,
             path: path.clone(),
             steps: self.steps,
             intermediates: self.intermediates,

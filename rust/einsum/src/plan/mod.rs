@@ -6,7 +6,7 @@ mod display;
 mod slicing;
 
 use tensoroxide_contract::{Label, Settings};
-use tensoroxide_tensor::{DType, Layout, Threads};
+use tensoroxide_tensor::{DType, Layout};
 
 use crate::network::Network;
 use crate::notation::Expression;
@@ -66,8 +66,8 @@ pub struct Plan {
     network: Network,
     path: Path,
     dtype: DType,
-    /// The most threads that a run uses.
-    pub(crate) threads: Threads,
+    /// What the steps are prepared for.
+    pub(crate) settings: Settings,
     pub(crate) steps: Vec<Step>,
     pub(crate) intermediates: Vec<Intermediate>,
     pub(crate) slices: Vec<Label>,
@@ -89,13 +89,14 @@ impl Plan {
             Some(path) => path.fits(&network).map(|()| path)?,
             None => path::search(&network, dtype, &options.search),
         };
+        let mut settings = Settings { dtype, threads: options.threads, least_scratch: false };
         let mut slices = Vec::new();
         let mut needed = usize::MAX;
         loop {
-            let plan = Builder::new(&network, &slices, Settings { dtype, threads: options.threads })
-                .build(expression, &path)?;
+            let plan = Builder::new(&network, &slices, settings).build(expression, &path)?;
             needed = needed.min(plan.peak_bytes());
             match options.memory_limit {
+                Some(limit) if plan.peak_bytes() > limit && !settings.least_scratch => settings.least_scratch = true,
                 Some(limit) if plan.peak_bytes() > limit => match plan.best_slice() {
                     Some(label) => slices.push(label),
                     None => return Err(Error::MemoryLimit { limit, needed }),
