@@ -73,7 +73,7 @@ impl<S: Semiring> SemiringEinsum<S> {
 
     /// Bytes of workspace of a run with as many threads as were planned for, and dense column-major tensors.
     pub fn peak_bytes(&self) -> usize {
-        self.peak_elements(self.plan.threads).unwrap_or(usize::MAX).saturating_mul(size_of::<S::Element>())
+        self.peak_elements(self.plan.settings.threads).unwrap_or(usize::MAX).saturating_mul(size_of::<S::Element>())
     }
 
     fn peak_elements(&self, threads: Threads) -> Result<usize, Error> {
