@@ -155,16 +155,16 @@ kept until the end.
 ```jldoctest
 julia> using TensorOxide
 
-julia> J = Dict((1, 2) => 1, (2, 3) => -1, (3, 4) => 1, (4, 1) => 1, (1, 3) => -1);   # bonds of ±1
+julia> bonds, J = [(1, 2), (2, 3), (3, 4), (1, 4), (1, 3)], [1, -1, 1, 1, -1];
 
-julia> bond(J) = [J -J; -J J];                                                        # J⋅s⋅t of the spins s, t = ±1
+julia> tensors = [[j -j; -j j] for j in J];
 
-julia> bonds = sort!(collect(keys(J)));
+julia> value, (sites, places) = TensorOxide.argmax_config(bonds => (), tensors...);
 
-julia> value, (sites, spins) = TensorOxide.argmax_config(bonds => (), (bond(J[b]) for b in bonds)...);
+julia> spin = Dict(zip(sites, 3 .- 2 .* places));
 
-julia> value, sites, spins
-(3.0, [1, 2, 3, 4], [1, 1, 2, 1])
+julia> value, sum(j * spin[s] * spin[t] for (j, (s, t)) in zip(J, bonds))
+(3.0, 3)
 ```
 """
 function argmax_config(expression::Union{AbstractString,Pair}, @nospecialize(As...); semiring::Semiring = MaxPlus())
