@@ -5,12 +5,12 @@
 #![allow(unsafe_code)] // kernels walk raw memory by loops that were checked when the step was prepared
 
 mod axes;
+mod direct;
 mod error;
 mod fused;
 mod groups;
 mod matrix;
 mod pair;
-mod product;
 mod semiring;
 mod single;
 

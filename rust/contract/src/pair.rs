@@ -2,22 +2,26 @@
 //!
 //! The labels fall into four groups: those of the batch (in A, B and C), of the rows (A and C), of the columns (B and C), and
 //! the summed ones (A and B). Small steps, and steps that are no matrix product (scalar and outer products, elementwise
-//! products), run as plain loops; the others as products of matrices.
+//! products), are computed where the tensors lie; the others as products of matrices.
 
 use tensoroxide_dense::{provider, Element, Provider};
-use tensoroxide_tensor::kernels::scale_ordered;
-use tensoroxide_tensor::nest::{order, Loop};
 use tensoroxide_tensor::simd::Isa;
 use tensoroxide_tensor::{DType, Threads, View, ViewMut};
 
 use crate::axes::{indices, Fixed, Signature};
+use crate::direct::Direct;
 use crate::fused::Fused;
 use crate::groups::{extent, Groups, A, B, C};
 use crate::matrix::Product;
-use crate::{product, Axes, Error, Label};
+use crate::{Axes, Error, Label};
 
-/// Up to so many multiplications per matrix of a batch, plain loops are faster than the call of a matrix product.
-const SMALL: usize = 256;
+/// A matrix product is compared with a product in place unless it has so many multiplications, or so few.
+const LARGE: usize = 96 * 96 * 96;
+const SMALL: usize = 16 * 16 * 16;
+/// Least extent of a matrix for which LARGE holds: thinner ones are bound by memory, which needs no packing.
+const THIN: usize = 32;
+/// Nanoseconds of the unit of [`Pair::overhead`], roughly.
+const UNIT: f64 = 0.1;
 
 /// Whether this processor's kernels were measured against a good BLAS, and were no slower.
 fn fast() -> bool {
@@ -67,8 +71,8 @@ pub struct Pair {
 
 #[derive(Clone, Debug)]
 enum Kernel {
-    /// Scale C over `output`, then add up over `loops`.
-    Loops { output: Vec<Loop<2>>, loops: Vec<Loop<3>> },
+    /// Computed where the tensors lie.
+    Direct(Box<Direct>),
     /// Products of matrices, computed by `dense`.
     Product(Box<Product>),
     /// One product that packs what lies anywhere.
@@ -101,17 +105,13 @@ impl Pair {
 
     /// Elements of scratch memory that a run needs.
     pub fn scratch(&self) -> usize {
-        match &self.kernel {
-            Kernel::Loops { .. } => 0,
-            Kernel::Product(product) => product.scratch,
-            Kernel::Fused(fused) => fused.scratch(),
-        }
+        self.kernel.scratch()
     }
 
     /// Elements that go through a dense copy.
     pub fn copied(&self) -> usize {
         match &self.kernel {
-            Kernel::Loops { .. } | Kernel::Fused(_) => 0,
+            Kernel::Direct(_) | Kernel::Fused(_) => 0,
             Kernel::Product(product) => product.copied(),
         }
     }
@@ -119,11 +119,7 @@ impl Pair {
     /// What moving the elements costs, apart from the multiplications: what a better layout could save. In units of one
     /// element read by a matrix product.
     pub fn overhead(&self) -> f64 {
-        match &self.kernel {
-            Kernel::Loops { .. } => 0.0,
-            Kernel::Product(product) => product.overhead(),
-            Kernel::Fused(fused) => fused.overhead(),
-        }
+        self.kernel.overhead(self.volume, self.settings.dtype)
     }
 
     /// Multiplications; a rounded number, since more than 2⁶⁴ can be asked for.
@@ -134,7 +130,7 @@ impl Pair {
     /// What computes the step, in a word or two: `loops`, `product`, `batched product through copies of A, C`.
     pub fn kernel_name(&self) -> String {
         match &self.kernel {
-            Kernel::Loops { .. } => "loops".into(),
+            Kernel::Direct(direct) => direct.name().into(),
             Kernel::Product(product) => product.name(),
             Kernel::Fused(fused) => fused.name(),
         }
@@ -214,9 +210,8 @@ impl Pair {
         // SAFETY: the caller's promise; the fixed values are below their extents.
         unsafe {
             match &self.kernel {
-                Kernel::Loops { output, loops } => {
-                    scale_ordered(output, beta, c, Threads::ONE);
-                    product::accumulate(loops, alpha, a, b, c);
+                Kernel::Direct(direct) => {
+                    direct.run(alpha, a, b, beta, c, threads);
                     Ok(())
                 }
                 Kernel::Product(product) => product.run(alpha, a, b, beta, c, scratch, threads),
@@ -229,30 +224,72 @@ impl Pair {
     }
 }
 
+/// Multiplications that a matrix product does in a nanosecond, roughly.
+fn rate(dtype: DType) -> f64 {
+    match dtype {
+        DType::F32 => 110.0,
+        DType::F64 => 55.0,
+        DType::C32 => 28.0,
+        DType::C64 => 14.0,
+    }
+}
+
 impl Kernel {
     fn new(groups: Groups, settings: Settings) -> Result<Kernel, Error> {
         let [m, n, k] = groups.extents();
-        let small = m.saturating_mul(n).saturating_mul(k) <= SMALL;
-        if !(small || k == 1 || m == 1 && n == 1 || extent(&groups.batch) == 0) {
-            let own = match provider() {
-                Provider::Auto => fast(),
-                Provider::Own => true,
-                Provider::Lent => false,
-            };
-            let fused = own.then(|| Fused::new(&groups, settings)).flatten();
-            let product = Product::new(groups)?;
-            let better = |fused: &Fused, product: &Product| match settings.least_scratch {
-                true => fused.scratch() < product.scratch,
-                false => fused.is_faster_than(product),
-            };
-            return Ok(match fused {
-                Some(fused) if better(&fused, &product) => Kernel::Fused(Box::new(fused)),
-                _ => Kernel::Product(Box::new(product)),
-            });
+        let each = m.saturating_mul(n).saturating_mul(k);
+        let loops = groups.all().map(|index| (index.step, index.present[C]));
+        let direct = |loops| Ok(Kernel::Direct(Box::new(Direct::new(loops, settings.dtype))));
+        if each <= SMALL || k == 1 || m == 1 && n == 1 || extent(&groups.batch) == 0 {
+            return direct(loops);
         }
-        let output = groups.all().filter(|index| index.present[C]);
-        let output = output.map(|i| Loop { extent: i.step.extent, strides: [i.step.strides[C], 0] }).collect();
-        let loops = groups.all().map(|index| index.step).collect();
-        Ok(Kernel::Loops { output: order(output), loops: order(loops) })
+        let (volume, large) = (groups.volume(), each >= LARGE && m.min(n).min(k) >= THIN);
+        let matrices = Kernel::of_matrices(&groups, settings)?;
+        if settings.least_scratch && matrices.scratch() > 0 {
+            return direct(loops);
+        }
+        if !large {
+            let direct = Direct::new(loops, settings.dtype);
+            if direct.cost() <= volume / rate(settings.dtype) + UNIT * matrices.overhead(volume, settings.dtype) {
+                return Ok(Kernel::Direct(Box::new(direct)));
+            }
+        }
+        Ok(matrices)
+    }
+
+    /// The better of the two roads through matrix products.
+    fn of_matrices(groups: &Groups, settings: Settings) -> Result<Kernel, Error> {
+        let own = match provider() {
+            Provider::Auto => fast(),
+            Provider::Own => true,
+            Provider::Lent => false,
+        };
+        let fused = own.then(|| Fused::new(groups, settings)).flatten();
+        let product = Product::new(groups.clone())?;
+        let better = |fused: &Fused, product: &Product| match settings.least_scratch {
+            true => fused.scratch() < product.scratch,
+            false => fused.is_faster_than(product),
+        };
+        Ok(match fused {
+            Some(fused) if better(&fused, &product) => Kernel::Fused(Box::new(fused)),
+            _ => Kernel::Product(Box::new(product)),
+        })
+    }
+
+    fn scratch(&self) -> usize {
+        match self {
+            Kernel::Direct(_) => 0,
+            Kernel::Product(product) => product.scratch,
+            Kernel::Fused(fused) => fused.scratch(),
+        }
+    }
+
+    /// See [`Pair::overhead`], for so many multiplications.
+    fn overhead(&self, volume: f64, dtype: DType) -> f64 {
+        match self {
+            Kernel::Direct(direct) => (direct.cost() - volume / rate(dtype)).max(0.0) / UNIT,
+            Kernel::Product(product) => product.overhead(),
+            Kernel::Fused(fused) => fused.overhead(),
+        }
     }
 }

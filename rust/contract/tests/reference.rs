@@ -260,11 +260,11 @@ fn steps_that_cannot_be() {
 #[test]
 fn a_run_that_does_not_fit_writes_nothing() {
     // The summed labels lie apart in A, so that A goes through a copy or into panels.
-    let step = pair(&[(1, 5), (0, 20), (2, 12)], &[(1, 5), (2, 12)], &[(0, 20)]).unwrap();
-    let a = tensor::<f64>(Layout::column_major(&[5, 20, 12]).unwrap(), 1);
-    let b = tensor::<f64>(Layout::column_major(&[5, 12]).unwrap(), 2);
-    let reversed = tensor::<f64>(Layout::new(&[5, 12], &[-1, 5]).unwrap(), 2);
-    let mut c = Tensor::from_fn(&[20], |_| 7.0).unwrap();
+    let step = pair(&[(1, 5), (0, 200), (2, 12)], &[(1, 5), (2, 12), (3, 99)], &[(0, 200), (3, 99)]).unwrap();
+    let a = tensor::<f64>(Layout::column_major(&[5, 200, 12]).unwrap(), 1);
+    let b = tensor::<f64>(Layout::column_major(&[5, 12, 99]).unwrap(), 2);
+    let reversed = tensor::<f64>(Layout::new(&[5, 12, 99], &[-1, 5, 60]).unwrap(), 2);
+    let mut c = Tensor::from_fn(&[200, 99], |_| 7.0).unwrap();
     let mut run = |b: View<'_, f64>, fixed: &[usize], scratch: &mut [f64]| {
         step.run(1.0, a.view(), false, b, false, 0.0, c.view_mut().unwrap(), fixed, scratch, Threads::ONE)
     };

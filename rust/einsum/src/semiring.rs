@@ -380,6 +380,7 @@ impl<T: Plain> Traced<'_, T> {
                 // SAFETY: the caller's promise.
                 S::mul(product, unsafe { *start.offset(offset) })
             });
+            #[allow(clippy::eq_op)] // a NaN, which anything is better than, differs from itself
             if best.as_ref().is_none_or(|(known, _)| S::better(term, *known) || known != known) {
                 best = Some((term, index.to_vec()));
             }

@@ -165,6 +165,45 @@ pub unsafe trait Vector: Copy + Send + Sync + 'static {
     /// The processor has the instruction set.
     unsafe fn interleave(self, other: Self) -> (Self, Self);
 
+    /// Neighbours exchanged: elements 1, 0, 3, 2, … The real and the imaginary parts of complex numbers change places.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    unsafe fn swap_pairs(self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (even, odd) = self.deinterleave(self);
+            odd.interleave(even).0
+        }
+    }
+
+    /// Elements 0, 0, 2, 2, …: the real parts of complex numbers, each twice.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    unsafe fn repeat_even(self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (even, _) = self.deinterleave(self);
+            even.interleave(even).0
+        }
+    }
+
+    /// Elements 1, 1, 3, 3, …: the imaginary parts of complex numbers, each twice.
+    ///
+    /// # Safety
+    /// The processor has the instruction set.
+    #[inline(always)]
+    unsafe fn repeat_odd(self) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (_, odd) = self.deinterleave(self);
+            odd.interleave(odd).0
+        }
+    }
+
     /// Reads `count` ≤ `LANES` elements that are `stride` elements apart; the other lanes are 0.
     ///
     /// # Safety
@@ -284,6 +323,9 @@ mod tests {
             assert_eq!(list(x.neg_mul_add(y, x)), by(&|a, b| a - a * b));
             assert_eq!(list(x.max(y)), by(&|a, b| if a > b { a } else { b }));
             assert_eq!(list(x.min(y)), by(&|a, b| if a < b { a } else { b }));
+            assert_eq!(list(x.swap_pairs()), (0..n).map(|i| a[i ^ 1]).collect::<Vec<_>>());
+            assert_eq!(list(x.repeat_even()), (0..n).map(|i| a[i & !1]).collect::<Vec<_>>());
+            assert_eq!(list(x.repeat_odd()), (0..n).map(|i| a[i | 1]).collect::<Vec<_>>());
             assert_eq!(x.sum(), a[..n].iter().copied().sum());
             let (even, odd) = x.deinterleave(y);
             let both = [&a[..n], &b[..n]].concat();
