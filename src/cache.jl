@@ -1,38 +1,47 @@
 # The plans that `einsum` made, kept for the next call with the same expression, shapes, element type and conjugations.
-# Bounded in number and in workspace; looking one up allocates nothing.
+# Bounded in number and in workspace. A look-up allocates nothing and takes no lock.
+#
+# The table has a fixed number of places; a plan may be in one of a few of them, which its key says. An entry never
+# changes once it is in the table (but for the mark that it was used), and a place holds a reference, which is read and
+# written whole: a look-up sees an entry as it is now or as it was, and what it has found stays alive as long as it
+# is held. Writers take turns. An entry is complete in memory before its place refers to it: the fence in `put!`.
 
 mutable struct Remembered
+    key::UInt
     expression::String
     eltype::DataType
     shapes::Vector{Int}         # rank, extents, rank, extents, …
     conj::Vector{Bool}          # empty where none was given
     plan::ContractionPlan
-    last_use::Int
-    Remembered(expression, eltype, shapes, conj, @nospecialize(plan), last_use) =
-        new(expression, eltype, shapes, conj, plan, last_use)
+    used::Bool                  # since a writer last looked for room
+    Remembered(key, expression, eltype, shapes, conj, @nospecialize(plan)) =
+        new(key, expression, eltype, shapes, conj, plan, true)
 end
 
 mutable struct PlanCache
-    lock::Threads.SpinLock      # held for a look into a table, never while a plan is made
-    plans::Dict{UInt,Remembered}
-    clock::Int
+    places::Vector{Union{Nothing,Remembered}}
+    lock::Threads.SpinLock      # held by writers, never while a plan is made
     bytes::UInt64
+    hand::Int                   # the place that is looked at next for something to forget
 end
 
-const CACHE = PlanCache(Threads.SpinLock(), Dict{UInt,Remembered}(), 0, 0)
-const CACHED_PLANS = 256
-const CACHED_BYTES = UInt64(2)^27
-# Planning costs nothing beside arithmetic that needs this much workspace.
-const LARGEST_CACHED = CACHED_BYTES ÷ 8
+const CACHED_PLANS = 512
+const PLACES = 8                # for one key
+const CACHED_BYTES = UInt64(2)^29
+# A workspace that is made anew costs a page fault for each 4 KiB, so large ones are worth keeping too, up to a point.
+const LARGEST_CACHED = CACHED_BYTES ÷ 2
+const CACHE = PlanCache(Vector{Union{Nothing,Remembered}}(nothing, CACHED_PLANS), Threads.SpinLock(), 0, 0)
 
-@inline function cached_plan(::Type{T}, expression::String, As, conj) where {T}
+const Text = Union{String,SubString{String}}
+
+@inline function cached_plan(::Type{T}, expression::Text, As, conj) where {T}
     key = fingerprint(hash(expression, hash(conj, objectid(T))), As)
     plan = recall(key, T, expression, As, conj)
     return plan === nothing ? new_plan(key, T, expression, As, conj) : plan
 end
 
 @noinline function new_plan(key, T::DataType, expression, @nospecialize(As), @nospecialize(conj))
-    made = plan_for(T, expression, lists(map(size, As)), conj, UInt64(0))
+    made = plan_for(T, String(expression), lists(map(size, As)), conj, UInt64(0))
     remember!(key, made, T, conj)
     return made
 end
@@ -48,17 +57,20 @@ fingerprint(h, As::Vector{Any}) = foldl(mixed, As; init = h)
     return h ⊻ h >> 32 ⊻ N
 end
 
+# The places of a key.
+@inline places(key) = (first = Int(key % UInt(CACHED_PLANS ÷ PLACES)) * PLACES; first+1:first+PLACES)
+
 @inline function recall(key, ::Type{T}, expression, As, conj) where {T}
-    lock(CACHE.lock)
-    found = get(CACHE.plans, key, nothing)
-    if found !== nothing
-        found.last_use = (CACHE.clock += 1)
+    for place in places(key)
+        found = @inbounds CACHE.places[place]
+        found === nothing && continue
+        found.key == key && found.eltype === T && found.expression == expression && same_conj(found.conj, conj) &&
+            same_shapes(found.shapes, 1, As) || continue
+        # Written only where it changes, so that threads that use one plan do not take the memory from each other.
+        found.used || (found.used = true)
+        return found.plan
     end
-    unlock(CACHE.lock)
-    found === nothing && return nothing
-    same = found.eltype === T && found.expression == expression && same_conj(found.conj, conj) &&
-           same_shapes(found.shapes, 1, As)
-    return same ? found.plan : nothing
+    return nothing
 end
 
 @inline same_conj(kept, ::Nothing) = isempty(kept)
@@ -99,39 +111,72 @@ function remember!(key, @nospecialize(plan::ContractionPlan), T::DataType, @nosp
         push!(shapes, length(size))
         append!(shapes, size)
     end
-    entry = Remembered(plan.expression, T, shapes, conj === nothing ? Bool[] : Bool[conj...], plan, 0)
+    entry = Remembered(key, plan.expression, T, shapes, conj === nothing ? Bool[] : Bool[conj...], plan)
     lock(CACHE.lock)
     try
-        replaced = pop!(CACHE.plans, key, nothing)
-        replaced === nothing || (CACHE.bytes -= replaced.plan.info.peak_bytes)
-        length(CACHE.plans) < CACHED_PLANS && CACHE.bytes + plan.info.peak_bytes <= CACHED_BYTES || forget_half!()
-        entry.last_use = (CACHE.clock += 1)
-        CACHE.plans[key] = entry
-        CACHE.bytes += plan.info.peak_bytes
+        put!(CACHE, vacate!(CACHE, key), entry)
+        while CACHE.bytes > CACHED_BYTES
+            forget_one!(CACHE, key)
+        end
     finally
         unlock(CACHE.lock)
     end
     return nothing
 end
 
-# Plans made under other settings.
-function forget_plans!()
-    lock(CACHE.lock)
-    try
-        empty!(CACHE.plans)
-        CACHE.bytes = 0
-    finally
-        unlock(CACHE.lock)
-    end
+bytes(::Nothing) = UInt64(0)
+bytes(entry::Remembered) = entry.plan.info.peak_bytes
+
+function put!(cache::PlanCache, place, entry)
+    cache.bytes += bytes(entry)
+    cache.bytes -= bytes(cache.places[place])
+    Threads.atomic_fence()
+    cache.places[place] = entry
     return nothing
 end
 
-# Half of the entries and at least half of the bytes: those used longest ago.
-function forget_half!()
-    kept = length(CACHE.plans) ÷ 2
-    for (key, entry) in sort!(collect(CACHE.plans); by = pair -> pair.second.last_use)
-        length(CACHE.plans) > kept || CACHE.bytes > CACHED_BYTES ÷ 2 || break
-        delete!(CACHE.plans, key)
-        CACHE.bytes -= entry.plan.info.peak_bytes
+# A place for this key: a free one, or one whose plan was not used since the last time that room was sought.
+function vacate!(cache::PlanCache, key)
+    for place in places(key)
+        cache.places[place] === nothing && return place
     end
+    victim = 0
+    for place in places(key)
+        entry = cache.places[place]::Remembered
+        entry.used || victim != 0 || (victim = place)
+        entry.used = false
+    end
+    return victim == 0 ? first(places(key)) : victim
+end
+
+# Goes round the table until it meets a plan that was not used since the last round, other than this key's newest.
+function forget_one!(cache::PlanCache, key)
+    while true
+        cache.hand = cache.hand % CACHED_PLANS + 1
+        entry = cache.places[cache.hand]
+        (entry === nothing || entry.key == key) && continue
+        entry.used || return put!(cache, cache.hand, nothing)
+        entry.used = false
+    end
+end
+
+"""
+    forget_plans()
+
+Forget the plans that [`einsum`](@ref) and [`einsum!`](@ref) keep, at most $CACHED_PLANS with at most
+$(CACHED_BYTES >> 20) MiB of workspace together. Their memory is free when Julia's garbage collector has seen that nobody
+uses them any more.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> TensorOxide.forget_plans()
+```
+"""
+function forget_plans()
+    lock(CACHE.lock)
+    fill!(CACHE.places, nothing)
+    CACHE.bytes = 0
+    unlock(CACHE.lock)
+    return nothing
 end

@@ -31,7 +31,7 @@ of threads of Julia's BLAS. Throws an `ArgumentError` for `n < 1`. See [`num_thr
 function set_num_threads(n::Integer)
     n >= 1 || throw(ArgumentError("the number of threads is at least 1, not $n"))
     set_threads(n)
-    forget_plans!()
+    forget_plans()
     return nothing
 end
 
@@ -67,7 +67,7 @@ function set_provider(provider::Symbol)
     k = findfirst(==(provider), PROVIDERS)
     k === nothing && throw(ArgumentError("the provider is :auto, :lent or :engine, not $(repr(provider))"))
     set_engine_provider(k - 1)
-    forget_plans!()
+    forget_plans()
     return nothing
 end
 

@@ -108,13 +108,40 @@ end
     @test contraction_plan("ij->ji", [(2, 2)])([1.0 2.0; 3.0 4.0]) == [1.0 3.0; 2.0 4.0]
 end
 
+function substring(C, expression, A)
+    einsum!(C, expression, A, A)
+    return @allocated einsum!(C, expression, A, A)
+end
+# An intermediate of 32 to 64 MiB; nothing is computed.
+large_plan(k) = contraction_plan("(a,b),abc->c", [(2048,), (2048 + 64k,), (2048, 2048 + 64k, 1)])
 @testset "einsum remembers a bounded number of plans" begin
+    kept() = filter(!isnothing, TO.CACHE.places)
+    bytes() = sum(entry -> entry.plan.info.peak_bytes, kept(); init = UInt64(0))
     for k in 1:2TO.CACHED_PLANS
         @test einsum("i->", ones(k)) == k
     end
-    @test 1 <= length(TO.CACHE.plans) <= TO.CACHED_PLANS
-    @test TO.CACHE.bytes == sum(entry -> entry.plan.info.peak_bytes, values(TO.CACHE.plans))
-    @test TO.CACHE.bytes <= TO.CACHED_BYTES
+    @test TO.CACHED_PLANS ÷ 2 <= length(kept()) <= TO.CACHED_PLANS
+    @test TO.CACHE.bytes == bytes() <= TO.CACHED_BYTES
+    # What is used again and again stays, whatever else comes.
+    A = ones(3, 3)
+    einsum("ij,jk->ik", A, A)
+    plan() = only(entry.plan for entry in kept() if entry.expression == "ij,jk->ik" && entry.shapes == [2, 3, 3, 2, 3, 3])
+    before = plan()
+    for k in 1:2TO.CACHED_PLANS
+        einsum("i->", ones(2TO.CACHED_PLANS + k))
+        einsum("ij,jk->ik", A, A)
+    end
+    @test plan() === before
+    # A part of a longer text is an expression too, and nothing is made of it.
+    @test substring(zeros(3, 3), SubString("see ij,jk->ik", 5), A) == 0
+    # Large workspaces push each other out; a plan that is larger than all that may be kept is not kept.
+    TO.forget_plans()
+    @test isempty(kept()) && TO.CACHE.bytes == 0
+    large(k) = TO.remember!(UInt(k), large_plan(k), Float64, nothing)
+    foreach(large, 1:20)
+    @test TO.CACHE.bytes == bytes() <= TO.CACHED_BYTES
+    @test 1 <= length(kept()) < 20
+    TO.forget_plans()
     # One expression with other shapes, element type, conjugation.
     A = [1.0 2im; 3 4]
     @test einsum("ij->ji", A) == transpose(A)

@@ -361,18 +361,13 @@ unsafe fn run<T: Element>(
         return Ok(unsafe { session.run_bound(alpha, beta, threads()) }?);
     }
     // SAFETY: the caller's promise.
-    unsafe { run_checked(&mut session, call, alpha, beta) }
+    unsafe { run_checked(session, call, alpha, beta) }
 }
 
 /// # Safety
 /// As `tox_plan_run`.
 #[cold]
-unsafe fn run_checked<T: Element>(
-    session: &mut Session<'_, T>,
-    call: &Call<'_>,
-    alpha: T,
-    beta: T,
-) -> Result<(), Failure> {
+unsafe fn run_checked<T: Element>(session: Session<'_, T>, call: &Call<'_>, alpha: T, beta: T) -> Result<(), Failure> {
     let named = |i: usize, failure: Failure| failure.about(format_args!("operand {}", i + 1));
     let mut borrowed: Vec<Borrowed<'_>> = Vec::with_capacity(call.operands.len());
     for (i, operand) in call.operands.iter().enumerate() {

@@ -72,6 +72,13 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Operands of these strides need copies that the memory limit of the plan has no room for.
+    Strides {
+        /// The plan's, in bytes.
+        limit: usize,
+        /// What is needed.
+        needed: usize,
+    },
     /// A result or an intermediate that does not fit the address space, or for which there is no memory.
     Tensor(tensoroxide_tensor::Error),
     /// A step was refused, which means that this crate planned it wrongly.
@@ -113,6 +120,11 @@ impl fmt::Display for Error {
                 write!(f, "no slicing was found whose workspace fits {limit} bytes; {needed} bytes are needed")
             }
             Error::Path { reason } => f.write_str(reason),
+            Error::Strides { limit, needed } => write!(
+                f,
+                "tensors of these strides need {needed} bytes of workspace, but the plan has a memory limit of {limit}; pass \
+                 dense ones (copies), or plan with a higher limit"
+            ),
             Error::Tensor(error) => error.fmt(f),
             Error::Step(error) => write!(f, "a step of the plan was refused: {error}"),
         }

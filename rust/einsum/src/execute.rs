@@ -4,8 +4,14 @@
 //! run with tensors of the same layouts goes straight to the kernels. What is left for every run is that the output
 //! shares no memory with an operand, by the addresses of their first and last elements; only where these meet is
 //! it asked whether any element is shared.
+//!
+//! Slices run one after another, or shared among lanes: threads with workspaces of their own, which take equal parts of the
+//! slices. Steps that depend on no label that has changed since the last slice are not run again.
 #![allow(unsafe_code)] // the steps run on pointers: their layouts were checked when the program was made
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tensoroxide_contract::Settings;
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::layout::{column_major_strides, is_injective};
 use tensoroxide_tensor::{overlap, Buffer, Layout, Pool, Region, Scalar, Threads, View, ViewMut};
@@ -42,7 +48,7 @@ struct Workspace<T: Scalar> {
     /// The operands, then the output.
     tensors: Box<[Bound<T>]>,
     memory: Buffer<T>,
-    /// The values of the sliced labels.
+    /// The values of the sliced labels, for each lane.
     slice: Vec<usize>,
 }
 
@@ -88,8 +94,8 @@ impl<T: Element> Einsum<T> {
     /// reads the output.
     ///
     /// # Errors
-    /// [`Error::OperandCount`], [`Error::Shape`], [`Error::Aliasing`]: nothing is then written. [`Error::Tensor`] when there is
-    /// no memory for the workspace.
+    /// [`Error::OperandCount`], [`Error::Shape`], [`Error::Aliasing`], [`Error::Strides`]: nothing is then written.
+    /// [`Error::Tensor`] when there is no memory for the workspace.
     pub fn run(
         &self,
         alpha: T,
@@ -124,8 +130,8 @@ impl<T: Element> Einsum<T> {
         };
         let tensors = shapes.map(bound).collect::<Result<_, Error>>()?;
         let program = self.plan.dense_program().clone();
-        let memory = Buffer::zeroed(self.plan.arena + program.scratch())?;
-        Ok(Workspace { program, tensors, memory, slice: Vec::with_capacity(self.plan.slices.len()) })
+        let memory = Buffer::zeroed(self.plan.workspace(program.scratch()))?;
+        Ok(Workspace { program, tensors, memory, slice: vec![0; self.plan.lanes * self.plan.slices.len()] })
     }
 }
 
@@ -209,7 +215,7 @@ impl<T: Element> Session<'_, T> {
     /// # Errors
     /// As [`Einsum::run`].
     pub fn run(
-        &mut self,
+        mut self,
         alpha: T,
         operands: &[View<'_, T>],
         conj: &[bool],
@@ -224,7 +230,12 @@ impl<T: Element> Session<'_, T> {
             }
         }
         let plan = &self.einsum.plan;
-        self.workspace.as_mut().expect("taken only when dropped").fit(plan, operands, &output)?;
+        let fitted = self.workspace().fit(plan, operands, &output);
+        if let Err(Error::Tensor(_)) = fitted {
+            // Not to be used again: it may be without memory.
+            self.workspace = None;
+        }
+        fitted?;
         for (i, (operand, &conj)) in operands.iter().zip(conj).enumerate() {
             self.bind(i, operand.as_ptr().cast_mut(), conj);
         }
@@ -254,9 +265,18 @@ impl<T: Element> Workspace<T> {
         let layouts = found().map(|(shape, strides)| Layout::new(shape, strides)).collect::<Result<Vec<_>, _>>()?;
         debug_assert!(is_injective(output.shape(), output.strides()), "as every ViewMut");
         let strides = Strides { operands: operands.iter().map(View::strides).collect(), output: output.strides() };
-        let program = Program::new(plan, &strides)?;
-        let needed = plan.arena + program.scratch();
+        let mut program = Program::new(plan, &strides, plan.settings)?;
+        let bytes = |program: &Program| plan.workspace(program.scratch()).saturating_mul(size_of::<T>());
+        if plan.limit.is_some_and(|limit| bytes(&program) > limit) {
+            program = Program::new(plan, &strides, Settings { least_scratch: true, ..plan.settings })?;
+        }
+        let needed = plan.workspace(program.scratch());
+        if let Some(limit) = plan.limit.filter(|&limit| bytes(&program) > limit) {
+            return Err(Error::Strides { limit, needed: bytes(&program) });
+        }
         if self.memory.len() < needed {
+            // The old memory goes before the new one comes: both together are more than was promised.
+            self.memory = Buffer::zeroed(0)?;
             self.memory = Buffer::zeroed(needed)?;
         }
         self.program = program;
@@ -268,64 +288,203 @@ impl<T: Element> Workspace<T> {
     /// From the starts of the tensors their layouts are valid, the output's is exclusively ours, and it shares no
     /// element with an operand.
     unsafe fn run(&mut self, plan: &Plan, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+        let Workspace { program, tensors, memory, slice } = self;
+        let shared = Shared { plan, program, tensors, alpha, memory: memory.as_mut_ptr(), values: slice.as_mut_ptr() };
+        let output = &tensors[tensors.len() - 1];
         if plan.slices.is_empty() {
-            // SAFETY: the caller's promise.
-            return unsafe { self.run_slice(plan, alpha, beta, threads) };
+            let lane = shared.lane(0);
+            // SAFETY: the caller's promise; there is one lane, and nothing has to have been made before.
+            return unsafe { shared.steps(&lane, 0, &[], output.start, None, beta, threads) };
         }
-        self.slice.clear();
-        self.slice.resize(plan.slices.len(), 0);
+        let whole = || {
+            let (shape, strides) = (output.layout.shape(), output.layout.strides());
+            // SAFETY: the caller's promise; no view of the output made here is used while another one is.
+            unsafe { ViewMut::from_raw_parts(output.start, shape, strides) }
+        };
         // Without a value of some sliced label nothing would run; the output is then what an empty sum makes of it.
         if plan.slice_extents().any(|extent| extent == 0) {
-            let output = &self.tensors[self.tensors.len() - 1];
-            let (shape, strides) = (output.layout.shape(), output.layout.strides());
-            // SAFETY: the caller's promise.
-            let output = unsafe { ViewMut::from_raw_parts(output.start, shape, strides) };
-            tensoroxide_tensor::kernels::scale(beta, output?, threads);
+            tensoroxide_tensor::kernels::scale(beta, whole()?, threads);
             return Ok(());
         }
-        loop {
-            // Slices of summed labels add up: the first of them brings β.
-            let summed =
-                plan.slices.iter().zip(&self.slice).filter(|(label, _)| !plan.network().output.contains(label));
-            let beta = if summed.into_iter().all(|(_, &value)| value == 0) { beta } else { T::ONE };
-            // SAFETY: the caller's promise.
-            unsafe { self.run_slice(plan, alpha, beta, threads) }?;
-            if !advance(&mut self.slice, plan.slice_extents()) {
-                return Ok(());
+        let lanes = plan.lanes.min(threads.get());
+        let all = plan.slices();
+        if lanes == 1 {
+            // SAFETY: the caller's promise; there is one lane.
+            return unsafe { shared.range(0, 0..all, Into::Output { beta }, threads) };
+        }
+        // Each lane takes its share of the slices, one after the other: who computes what, and in which order it is
+        // added up, depends on the number of lanes alone.
+        let failed = AtomicBool::new(false);
+        let share = |t: usize, of: usize| (of * t / lanes)..(of * (t + 1) / lanes);
+        if let Some(values) = plan.apart() {
+            let inner = all / values;
+            Threads::new(lanes).run(lanes, |t| {
+                let values = share(t, values);
+                let range = values.start * inner..values.end * inner;
+                // SAFETY: the caller's promise; lanes have memory of their own, and elements of the output of their own.
+                let done = unsafe { shared.range(t, range, Into::Output { beta }, Threads::ONE) };
+                failed.fetch_or(done.is_err(), Ordering::Relaxed);
+            });
+        } else {
+            tensoroxide_tensor::kernels::scale(beta, whole()?, threads);
+            Threads::new(lanes).run(lanes, |t| {
+                let into = if t == 0 { Into::Output { beta: T::ONE } } else { Into::Partial };
+                // SAFETY: the caller's promise; lanes have memory of their own, and only lane 0 touches the output.
+                let done = unsafe { shared.range(t, share(t, all), into, Threads::ONE) };
+                failed.fetch_or(done.is_err(), Ordering::Relaxed);
+            });
+            let strides = column_major_strides(output.layout.shape());
+            for t in 1..lanes {
+                let partial = shared.partial(t);
+                // SAFETY: the lanes are done, and each has filled its output.
+                let partial = unsafe { View::from_raw_parts(partial.cast_const(), output.layout.shape(), &strides) };
+                tensoroxide_tensor::kernels::axpby(T::ONE, partial, false, T::ONE, whole()?, threads)?;
             }
         }
+        match failed.into_inner() {
+            // What a step can refuse is checked when the plan is made.
+            true => Err(tensoroxide_contract::Error::Layout.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Where the last step writes.
+#[derive(Clone, Copy)]
+enum Into<T> {
+    /// To the caller's output, β times which is kept.
+    Output { beta: T },
+    /// To the lane's own dense one.
+    Partial,
+}
+
+/// What the lanes of a run share.
+struct Shared<'a, T: Scalar> {
+    plan: &'a Plan,
+    program: &'a Program,
+    tensors: &'a [Bound<T>],
+    alpha: T,
+    /// The lanes' parts, then their outputs.
+    memory: *mut T,
+    /// The values of the sliced labels of each lane.
+    values: *mut usize,
+}
+
+// SAFETY: lanes use parts of the memory and of the values of their own; the tensors' pointers are those of the one
+// call that all of the lanes belong to.
+unsafe impl<T: Scalar> Sync for Shared<'_, T> {}
+
+/// The memory of a lane.
+struct Lane<T> {
+    arena: *mut T,
+    scratch: *mut T,
+}
+
+impl<T: Element> Shared<'_, T> {
+    fn lane(&self, t: usize) -> Lane<T> {
+        let arena = self.memory.wrapping_add(t * self.plan.lane(self.program.scratch()));
+        Lane { arena, scratch: arena.wrapping_add(self.plan.arena) }
     }
 
+    /// The output of a lane other than 0.
+    fn partial(&self, t: usize) -> *mut T {
+        let output = self.tensors[self.tensors.len() - 1].layout.len();
+        self.memory.wrapping_add(self.plan.lanes * self.plan.lane(self.program.scratch()) + (t - 1) * output)
+    }
+
+    /// Runs the steps of these slices, which are counted with the fastest label's values first.
+    ///
     /// # Safety
-    /// As [`Workspace::run`].
-    unsafe fn run_slice(&mut self, plan: &Plan, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
-        let Workspace { program, tensors, memory, slice } = self;
-        // The arena's part of the memory is reached by pointers, one tensor at a time.
-        let (arena, scratch) = memory.split_at_mut(plan.arena);
-        let arena = arena.as_mut_ptr();
-        let read = |source: Source| match source {
-            Source::Operand(i) => (tensors[i].start.cast_const(), tensors[i].conj),
-            // The layouts of intermediates are dense: nothing lies before their first element.
-            Source::Intermediate(i) => (arena.wrapping_add(plan.intermediates[i].start).cast_const(), false),
-        };
-        for (step, kernel) in plan.steps.iter().zip(&program.kernels) {
-            // Only the last step meets the caller's α, β and output.
-            let (alpha, beta, out) = match step.output {
-                None => (alpha, beta, tensors[tensors.len() - 1].start),
-                Some(i) => (T::ONE, T::ZERO, arena.wrapping_add(plan.intermediates[i].start)),
+    /// As [`Workspace::run`]. At one time a lane runs once; the elements of the output that these slices have
+    /// are written by no other lane.
+    unsafe fn range(
+        &self,
+        t: usize,
+        range: std::ops::Range<usize>,
+        into: Into<T>,
+        threads: Threads,
+    ) -> Result<(), Error> {
+        let (plan, lane, count) = (self.plan, self.lane(t), self.plan.slices.len());
+        // SAFETY: there are `count` values for each lane, which only this call uses.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.values.wrapping_add(t * count), count) };
+        let mut rest = range.start;
+        for (value, extent) in values.iter_mut().zip(plan.slice_extents()) {
+            (*value, rest) = (rest % extent, rest / extent);
+        }
+        let partial = matches!(into, Into::Partial);
+        let output = if partial { self.partial(t) } else { self.tensors[self.tensors.len() - 1].start };
+        if partial {
+            let length = self.tensors[self.tensors.len() - 1].layout.len();
+            // SAFETY: the lane's output; zero bits are 0.
+            unsafe { output.write_bytes(0, length) };
+        }
+        let last = self.program.partial.as_ref().filter(|_| partial);
+        // Nothing has been made yet: the first slice runs all steps.
+        let mut changed = count;
+        for _ in range {
+            // Slices of summed labels add up: the first of them brings β.
+            let beta = match into {
+                Into::Output { beta } if self.first(values) => beta,
+                _ => T::ONE,
             };
-            // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which `memory` is long
-            // enough for, and those that are in use at once share no element (see `plan::arena`). The program was made
-            // for the layouts of all of them, its scratch lies behind the arena.
+            // SAFETY: the caller's promise; what these steps do not make anew is there from the slice before.
+            unsafe { self.steps(&lane, changed, values, output, last, beta, threads) }?;
+            changed = advance(values, plan.slice_extents()).unwrap_or(count);
+        }
+        Ok(())
+    }
+
+    /// Whether this is the first slice that reaches its elements of the output.
+    fn first(&self, values: &[usize]) -> bool {
+        let output = &self.plan.network().output;
+        self.plan.slices.iter().zip(values).all(|(label, &value)| value == 0 || output.contains(label))
+    }
+
+    /// Runs the steps that depend on one of the labels up to `changed`, the last one by `last` if the output is not the
+    /// caller's.
+    ///
+    /// # Safety
+    /// As [`Shared::range`], and every step that does not run has run with the values that its labels have.
+    #[allow(clippy::too_many_arguments)]
+    unsafe fn steps(
+        &self,
+        lane: &Lane<T>,
+        changed: usize,
+        values: &[usize],
+        output: *mut T,
+        last: Option<&Kernel>,
+        beta: T,
+        threads: Threads,
+    ) -> Result<(), Error> {
+        let plan = self.plan;
+        // SAFETY: the lane's memory goes on behind its arena for as long as the scratch is.
+        let scratch = unsafe { std::slice::from_raw_parts_mut(lane.scratch, self.program.scratch()) };
+        let read = |source: Source| match source {
+            Source::Operand(i) => (self.tensors[i].start.cast_const(), self.tensors[i].conj),
+            // The layouts of intermediates are dense: nothing lies before their first element.
+            Source::Intermediate(i) => (lane.arena.wrapping_add(plan.intermediates[i].start).cast_const(), false),
+        };
+        for (step, kernel) in plan.steps.iter().zip(&self.program.kernels) {
+            if step.every > changed {
+                continue;
+            }
+            // Only the last step meets the caller's α, β and output.
+            let (kernel, alpha, beta, out) = match step.output {
+                None => (last.unwrap_or(kernel), self.alpha, beta, output),
+                Some(i) => (kernel, T::ONE, T::ZERO, lane.arena.wrapping_add(plan.intermediates[i].start)),
+            };
+            // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which the memory is long
+            // enough for, and those that hold values at once share no element (see `plan::arena`). The program was made
+            // for the layouts of all of them, and its scratch lies behind the arena.
             unsafe {
                 match (kernel, step.inputs) {
                     (Kernel::Pair(pair), Inputs::Pair(a, b)) => {
                         let ((a, conj_a), (b, conj_b)) = (read(a), read(b));
-                        pair.run_unchecked(alpha, a, conj_a, b, conj_b, beta, out, slice, scratch, threads)?;
+                        pair.run_unchecked(alpha, a, conj_a, b, conj_b, beta, out, values, scratch, threads)?;
                     }
                     (Kernel::Single(single), Inputs::Single(a)) => {
                         let (a, conj_a) = read(a);
-                        single.run_unchecked(alpha, a, conj_a, beta, out, slice, threads)?;
+                        single.run_unchecked(alpha, a, conj_a, beta, out, values, threads)?;
                     }
                     _ => return Err(tensoroxide_contract::Error::Layout.into()),
                 }
@@ -335,14 +494,15 @@ impl<T: Element> Workspace<T> {
     }
 }
 
-/// Counts the values of the sliced labels up by one, the first fastest; `false` after the last.
-pub(crate) fn advance(values: &mut [usize], extents: impl Iterator<Item = usize>) -> bool {
-    for (value, extent) in values.iter_mut().zip(extents) {
+/// Counts the values of the sliced labels up by one, the first fastest. Returns the position of the slowest that changed;
+/// `None` after the last, when all are 0 again.
+pub(crate) fn advance(values: &mut [usize], extents: impl Iterator<Item = usize>) -> Option<usize> {
+    for (at, (value, extent)) in values.iter_mut().zip(extents).enumerate() {
         *value += 1;
         if *value < extent {
-            return true;
+            return Some(at);
         }
         *value = 0;
     }
-    false
+    None
 }

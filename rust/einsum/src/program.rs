@@ -1,8 +1,9 @@
 //! A plan's steps made ready for operands of given strides.
 
-use tensoroxide_contract::{Axes, Pair, Single};
+use tensoroxide_contract::{Axes, Pair, Settings, Single};
+use tensoroxide_tensor::layout::column_major_strides;
 
-use crate::plan::{Inputs, Plan, Source};
+use crate::plan::{Inputs, Plan, Source, Step};
 use crate::Error;
 
 /// The strides of the caller's tensors.
@@ -14,7 +15,7 @@ pub(crate) struct Strides<'a> {
 /// A step, ready to run.
 #[derive(Clone, Debug)]
 pub(crate) enum Kernel {
-    Single(Single),
+    Single(Box<Single>),
     Pair(Pair),
 }
 
@@ -22,11 +23,13 @@ pub(crate) enum Kernel {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
     pub(crate) kernels: Vec<Kernel>,
+    /// The last step into a dense column-major output, where lanes have one of their own.
+    pub(crate) partial: Option<Kernel>,
     scratch: usize,
 }
 
 impl Program {
-    pub(crate) fn new(plan: &Plan, strides: &Strides<'_>) -> Result<Program, Error> {
+    pub(crate) fn new(plan: &Plan, strides: &Strides<'_>, settings: Settings) -> Result<Program, Error> {
         let network = plan.network();
         let output_shape = plan.output_shape();
         let settings = plan.settings;
@@ -36,19 +39,32 @@ impl Program {
             }
             Source::Intermediate(i) => intermediate(plan, i),
         };
-        let kernel = |step: &crate::plan::Step| -> Result<Kernel, Error> {
+        let kernel = |step: &Step, strides: &[isize]| -> Result<Kernel, Error> {
             let output = match step.output {
                 Some(i) => intermediate(plan, i),
-                None => Axes { labels: &network.output, shape: &output_shape, strides: strides.output },
+                None => Axes { labels: &network.output, shape: &output_shape, strides },
             };
             Ok(match step.inputs {
-                Inputs::Single(a) => Kernel::Single(Single::new(source(a), output, &plan.slices)?),
+                Inputs::Single(a) => Kernel::Single(Box::new(Single::new(source(a), output, &plan.slices)?)),
                 Inputs::Pair(a, b) => Kernel::Pair(Pair::new(source(a), source(b), output, &plan.slices, settings)?),
             })
         };
-        let kernels = plan.steps.iter().map(kernel).collect::<Result<Vec<Kernel>, Error>>()?;
-        let scratch = kernels.iter().map(Kernel::scratch).max().unwrap_or(0);
-        Ok(Program { kernels, scratch })
+        let kernels = plan.steps.iter().map(|step| kernel(step, strides.output));
+        let kernels = kernels.collect::<Result<Vec<Kernel>, Error>>()?;
+        let partial = match plan.steps.last() {
+            Some(last) if plan.partial_outputs() > 0 => Some(kernel(last, &column_major_strides(&output_shape))?),
+            _ => None,
+        };
+        let scratch = kernels.iter().chain(&partial).map(Kernel::scratch).max().unwrap_or(0);
+        Ok(Program { kernels, partial, scratch })
+    }
+
+    /// For dense column-major operands and output.
+    pub(crate) fn dense(plan: &Plan) -> Result<Program, Error> {
+        let operands: Vec<Vec<isize>> = plan.network().shapes.iter().map(|shape| column_major_strides(shape)).collect();
+        let output = column_major_strides(&plan.output_shape());
+        let strides = Strides { operands: operands.iter().map(Vec::as_slice).collect(), output: &output };
+        Program::new(plan, &strides, plan.settings)
     }
 
     /// Elements of scratch that the neediest step takes.
@@ -56,31 +72,38 @@ impl Program {
         self.scratch
     }
 
-    /// Elements of scratch of each step.
-    pub(crate) fn scratches(&self) -> impl Iterator<Item = usize> + '_ {
-        self.kernels.iter().map(Kernel::scratch)
+    /// Elements of scratch of a step.
+    pub(crate) fn scratch_of(&self, k: usize) -> usize {
+        self.kernels[k].scratch()
     }
 
-    /// Multiplications of one slice.
-    pub(crate) fn multiplications(&self) -> f64 {
-        let of = |kernel: &Kernel| match kernel {
+    /// Multiplications of one run of a step.
+    pub(crate) fn multiplications(&self, k: usize) -> f64 {
+        match &self.kernels[k] {
             Kernel::Single(_) => 0.0,
             Kernel::Pair(pair) => pair.volume(),
-        };
-        self.kernels.iter().map(of).sum()
+        }
     }
 
-    /// What computes each step.
-    pub(crate) fn kernel_names(&self) -> impl Iterator<Item = String> + '_ {
-        self.kernels.iter().map(|kernel| match kernel {
+    /// Elements that one run of a step takes through dense copies.
+    pub(crate) fn copied(&self, k: usize) -> usize {
+        match &self.kernels[k] {
+            Kernel::Single(_) => 0,
+            Kernel::Pair(pair) => pair.copied(),
+        }
+    }
+
+    /// What computes a step.
+    pub(crate) fn kernel_name(&self, k: usize) -> String {
+        match &self.kernels[k] {
             Kernel::Single(_) => "copy or sum".to_owned(),
             Kernel::Pair(pair) => pair.kernel_name(),
-        })
+        }
     }
 }
 
 impl Kernel {
-    fn scratch(&self) -> usize {
+    pub(crate) fn scratch(&self) -> usize {
         match self {
             Kernel::Single(_) => 0,
             Kernel::Pair(pair) => pair.scratch(),

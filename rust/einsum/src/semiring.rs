@@ -132,7 +132,7 @@ impl<S: Semiring> SemiringEinsum<S> {
             // Slices of summed labels add up.
             let summed = plan.slices.iter().zip(&*slice).filter(|(label, _)| !plan.network().output.contains(label));
             let again = summed.into_iter().any(|(_, &value)| value > 0);
-            for (Step { inputs, output }, step) in plan.steps.iter().zip(&*steps) {
+            for (Step { inputs, output, .. }, step) in plan.steps.iter().zip(&*steps) {
                 let (a, b) = match *inputs {
                     Inputs::Single(a) => (at(a), at(a)),
                     Inputs::Pair(a, b) => (at(a), at(b)),
@@ -146,7 +146,7 @@ impl<S: Semiring> SemiringEinsum<S> {
                 // all of them; the scratch lies behind the arena.
                 unsafe { step.run::<S>(a, b, c, accumulate, slice, scratch, threads) }?;
             }
-            if !crate::execute::advance(slice, plan.slice_extents()) {
+            if crate::execute::advance(slice, plan.slice_extents()).is_none() {
                 break;
             }
         }
@@ -230,7 +230,7 @@ fn for_each_index(shape: &[usize], mut f: impl FnMut(&[usize])) {
     }
     loop {
         f(&index);
-        if !crate::execute::advance(&mut index, shape.iter().copied()) {
+        if crate::execute::advance(&mut index, shape.iter().copied()).is_none() {
             return;
         }
     }
@@ -299,7 +299,7 @@ impl<S: Selective> SemiringEinsum<S> {
             Source::Operand(i) => operands[i].as_ptr(),
             Source::Intermediate(i) => kept.wrapping_add(starts[i]).cast_const(),
         };
-        for (Step { inputs, output: made }, step) in plan.steps.iter().zip(&steps) {
+        for (Step { inputs, output: made, .. }, step) in plan.steps.iter().zip(&steps) {
             let (a, b) = match *inputs {
                 Inputs::Single(a) => (at(a), at(a)),
                 Inputs::Pair(a, b) => (at(a), at(b)),

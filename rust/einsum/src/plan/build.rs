@@ -8,7 +8,7 @@ use super::arena::place;
 use super::{Inputs, Intermediate, Plan, Source, Step};
 use crate::network::Network;
 use crate::path::Path;
-use crate::program::{Program, Strides};
+use crate::program::Program;
 use crate::Error;
 
 /// The one part of a plan that is put together step by step.
@@ -16,6 +16,10 @@ pub(super) struct Builder<'a> {
     network: &'a Network,
     slices: &'a [Label],
     settings: Settings,
+    /// Whether steps run only as often as something that they depend on changes from slice to slice.
+    hoist: bool,
+    /// How many of the tensors that are there have each label, the output among them.
+    users: Vec<usize>,
     steps: Vec<Step>,
     intermediates: Vec<Intermediate>,
     /// What stands for each tensor of the path.
@@ -24,31 +28,61 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(network: &'a Network, slices: &'a [Label], settings: Settings) -> Builder<'a> {
+    pub(super) fn new(network: &'a Network, slices: &'a [Label], settings: Settings, hoist: bool) -> Builder<'a> {
         let operand_strides = network.shapes.iter().map(|shape| column_major_strides(shape)).collect();
         let sources = (0..network.operands.len()).map(Source::Operand).collect();
-        Builder { network, slices, settings, steps: Vec::new(), intermediates: Vec::new(), sources, operand_strides }
+        let mut users = vec![0; network.extents.len()];
+        for labels in network.operands.iter().chain([&network.output]) {
+            count(labels, |label| users[label as usize] += 1);
+        }
+        Builder {
+            network,
+            slices,
+            settings,
+            hoist,
+            users,
+            steps: Vec::new(),
+            intermediates: Vec::new(),
+            sources,
+            operand_strides,
+        }
     }
 
     pub(super) fn build(mut self, text: &str, path: &Path) -> Result<Plan, Error> {
         let output = &self.network.output;
         let embeds = (1..output.len()).any(|i| output[..i].contains(&output[i]));
         self.sum_lonely_labels()?;
+        // The other tensor of the step that reads each one.
+        let mut partners = vec![None; self.network.operands.len() + path.0.len()];
+        for &(a, b) in &path.0 {
+            (partners[a], partners[b]) = (Some(b), Some(a));
+        }
         for (k, &(a, b)) in path.0.iter().enumerate() {
-            let target = if k + 1 == path.0.len() && !embeds { None } else { Some(self.contracted(path, k)?) };
-            self.steps.push(Step { inputs: Inputs::Pair(self.sources[a], self.sources[b]), output: target });
+            let target = if k + 1 == path.0.len() && !embeds {
+                None
+            } else {
+                let result = self.network.operands.len() + k;
+                let next = partners[result].filter(|&t| t < self.sources.len()).map(|t| self.sources[t]);
+                let last = k + 2 == path.0.len();
+                Some(self.contracted(self.sources[a], self.sources[b], next, last)?)
+            };
+            self.steps.push(Step { inputs: Inputs::Pair(self.sources[a], self.sources[b]), output: target, every: 0 });
             self.sources.extend(target.map(Source::Intermediate));
         }
         if path.0.is_empty() || embeds {
             let last = self.sources[self.sources.len() - 1];
-            self.steps.push(Step { inputs: Inputs::Single(last), output: None });
+            self.steps.push(Step { inputs: Inputs::Single(last), output: None, every: 0 });
         }
+        self.find_rhythm();
         let arena = place(&mut self.intermediates, &self.steps)?;
         let mut plan = Plan {
             text: text.to_owned(),
             network: self.network.clone(),
             dtype: self.settings.dtype,
             settings: self.settings,
+            lanes: 1,
+            limit: None,
+            whole_flops: None,
             path: path.clone(),
             steps: self.steps,
             intermediates: self.intermediates,
@@ -56,10 +90,35 @@ impl<'a> Builder<'a> {
             arena,
             program: Program::default(),
         };
-        let output = column_major_strides(&plan.output_shape());
-        let strides = Strides { operands: self.operand_strides.iter().map(Vec::as_slice).collect(), output: &output };
-        plan.program = Program::new(&plan, &strides)?;
+        plan.program = Program::dense(&plan)?;
         Ok(plan)
+    }
+
+    /// Sets [`Step::every`]. A step depends on a sliced label if an operand below it has the label.
+    fn find_rhythm(&mut self) {
+        if !self.hoist {
+            return;
+        }
+        let lowest = |labels: &[Label]| {
+            let at = |label: &Label| self.slices.iter().position(|sliced| sliced == label);
+            labels.iter().filter_map(at).min().unwrap_or(self.slices.len())
+        };
+        let operands: Vec<usize> = self.network.operands.iter().map(|labels| lowest(labels)).collect();
+        let mut made = vec![0; self.intermediates.len()];
+        for step in &mut self.steps {
+            let of = |source: Source| match source {
+                Source::Operand(i) => operands[i],
+                Source::Intermediate(i) => made[i],
+            };
+            step.every = step.sources().map(of).min().unwrap_or(0);
+            if let Some(i) = step.output {
+                made[i] = step.every;
+            }
+        }
+        // Slices of summed labels add up in the output: the last step always runs.
+        if let Some(last) = self.steps.last_mut() {
+            last.every = 0;
+        }
     }
 
     /// Sums operands over labels that nothing else has, before anything is multiplied by them. A lone operand is the
@@ -70,16 +129,18 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         for (operand, labels) in network.operands.iter().enumerate() {
-            let others = || network.operands.iter().enumerate().filter(|(i, _)| *i != operand).flat_map(|(_, l)| l);
-            let needed = |label: &Label| network.output.contains(label) || others().any(|l| l == label);
+            // An operand counts once as a user of each of its labels; whoever else is one needs the label.
+            let needed = |label: &Label| self.users[*label as usize] > 1;
             let lonely =
                 |label: &Label| network.extents[*label as usize] != 1 && !self.slices.contains(label) && !needed(label);
             if !labels.iter().any(lonely) {
                 continue;
             }
             let kept = distinct(labels.iter().copied().filter(needed).collect());
+            count(labels, |label| self.users[label as usize] -= 1);
             let made = self.intermediate(kept)?;
-            self.steps.push(Step { inputs: Inputs::Single(Source::Operand(operand)), output: Some(made) });
+            count(&self.intermediates[made].labels, |label| self.users[label as usize] += 1);
+            self.steps.push(Step { inputs: Inputs::Single(Source::Operand(operand)), output: Some(made), every: 0 });
             self.sources[operand] = Source::Intermediate(made);
         }
         Ok(())
@@ -118,29 +179,37 @@ impl<'a> Builder<'a> {
         Ok(self.intermediates.len() - 1)
     }
 
-    /// The result of pair `k` of the path, its axes in the order that moves the fewest elements here and where it is used.
-    fn contracted(&mut self, path: &Path, k: usize) -> Result<usize, Error> {
-        let (count, (a, b)) = (self.network.operands.len(), path.0[k]);
-        let (a, b) = (self.sources[a], self.sources[b]);
+    /// The result of a pair, its axes in the order that moves the fewest elements here and where it is used: with `partner`,
+    /// if that is there already, in the `last` step or in another.
+    fn contracted(&mut self, a: Source, b: Source, partner: Option<Source>, last: bool) -> Result<usize, Error> {
         // Who else needs a label: the output, and every tensor that is still there.
-        let used: Vec<usize> = path.0[..=k].iter().flat_map(|&(a, b)| [a, b]).collect();
-        let remaining = (0..count + k).filter(|t| !used.contains(t)).map(|t| self.sources[t]);
-        let mut needed: Vec<bool> = vec![false; self.network.extents.len()];
-        self.network.output.iter().for_each(|&label| needed[label as usize] = true);
-        remaining.for_each(|t| self.labels(t).iter().for_each(|&label| needed[label as usize] = true));
+        let mut users = std::mem::take(&mut self.users);
+        for source in [a, b] {
+            count(self.labels(source), |label| users[label as usize] -= 1);
+        }
+        let made = self.best_order(a, b, partner, last, &users)?;
+        count(&made.labels, |label| users[label as usize] += 1);
+        self.users = users;
+        self.intermediates.push(made);
+        Ok(self.intermediates.len() - 1)
+    }
+
+    fn best_order(
+        &self,
+        a: Source,
+        b: Source,
+        partner: Option<Source>,
+        last: bool,
+        users: &[usize],
+    ) -> Result<Intermediate, Error> {
+        let needed = |label: Label| users[label as usize] > 0;
         let keep = |source: Source| -> Vec<Label> {
-            distinct(self.labels(source).iter().copied().filter(|&label| needed[label as usize]).collect())
+            distinct(self.labels(source).iter().copied().filter(|&label| needed(label)).collect())
         };
         let (of_a, of_b) = (keep(a), keep(b));
         let (batch, rows): (Vec<Label>, Vec<Label>) = of_a.iter().partition(|label| of_b.contains(label));
         let columns: Vec<Label> = of_b.iter().copied().filter(|label| !of_a.contains(label)).collect();
 
-        let consumer = path.0[k + 1..].iter().find_map(|&(x, y)| match count + k {
-            t if t == x => Some(y),
-            t if t == y => Some(x),
-            _ => None,
-        });
-        let partner = consumer.filter(|&t| t < self.sources.len()).map(|t| self.sources[t]);
         let mut candidates = vec![[&rows[..], &columns, &batch].concat(), [&columns[..], &rows, &batch].concat()];
         if let Some(partner) = partner {
             let with = self.labels(partner);
@@ -153,34 +222,33 @@ impl<'a> Builder<'a> {
         // The order of one operand, with what the other one brings in the place of what is summed.
         for (own, other) in [(a, &columns), (b, &rows)] {
             let of_own = self.labels(own);
-            let first = of_own.iter().position(|&label| !needed[label as usize]).unwrap_or(of_own.len());
-            let kept = |labels: &[Label]| -> Vec<Label> {
-                labels.iter().copied().filter(|&label| needed[label as usize]).collect()
-            };
+            let first = of_own.iter().position(|&label| !needed(label)).unwrap_or(of_own.len());
+            let kept =
+                |labels: &[Label]| -> Vec<Label> { labels.iter().copied().filter(|&label| needed(label)).collect() };
             candidates.push(distinct([kept(&of_own[..first]), other.clone(), kept(&of_own[first..])].concat()));
         }
         let mut best: Option<(f64, Intermediate)> = None;
-        for labels in candidates {
-            let made = self.dense(&labels)?;
+        for (tried, labels) in candidates.iter().enumerate() {
+            if candidates[..tried].contains(labels) {
+                continue;
+            }
+            let made = self.dense(labels)?;
             let axes = Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() };
             let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices, self.settings)?.overhead();
             if let Some(partner) = partner {
-                cost += self.cost_of_use(axes, partner, path, k)?;
+                cost += self.cost_of_use(axes, partner, last)?;
             }
             if best.as_ref().is_none_or(|(least, _)| cost < *least) {
                 best = Some((cost, made));
             }
         }
-        let (_, made) = best.expect("there are candidates");
-        self.intermediates.push(made);
-        Ok(self.intermediates.len() - 1)
+        Ok(best.expect("there are candidates").1)
     }
 
-    /// What moving elements costs in the next step if the result of pair `k` is laid out so. Its own result, whose layout
-    /// is not known yet unless it is the output, is taken in the order that suits it.
-    fn cost_of_use(&self, axes: Axes<'_>, partner: Source, path: &Path, k: usize) -> Result<f64, Error> {
+    /// What moving elements costs in the next step, perhaps the last, if the result of a pair is laid out so. Its own result,
+    /// whose layout is not known yet unless it is the output, is taken in the order that suits it.
+    fn cost_of_use(&self, axes: Axes<'_>, partner: Source, last: bool) -> Result<f64, Error> {
         let with = self.axes(partner);
-        let last = k + 2 == path.0.len();
         let mut labels: Vec<Label> = if last {
             distinct(self.network.output.clone())
         } else {
@@ -204,4 +272,13 @@ fn distinct(labels: Vec<Label>) -> Vec<Label> {
         }
     }
     kept
+}
+
+/// Calls `f` for each label once.
+fn count(labels: &[Label], mut f: impl FnMut(Label)) {
+    for (i, &label) in labels.iter().enumerate() {
+        if !labels[..i].contains(&label) {
+            f(label);
+        }
+    }
 }

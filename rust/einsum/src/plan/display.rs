@@ -4,7 +4,7 @@ use std::fmt;
 
 use tensoroxide_contract::Label;
 
-use super::{Inputs, Plan};
+use super::{Plan, Source};
 
 impl Plan {
     /// The labels of a tensor as text.
@@ -13,6 +13,21 @@ impl Plan {
     }
 }
 
+/// `1 step`, `2 steps`.
+fn several(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// A number of bytes with at most four digits, rounded up where it is not exact.
+fn bytes(n: usize) -> String {
+    match [(30, "GiB"), (20, "MiB"), (10, "KiB")].into_iter().find(|(shift, _)| n >> shift >= 10) {
+        Some((shift, unit)) => format!("{} {unit}", n.div_ceil(1 << shift)),
+        None => several(n, "byte"),
+    }
+}
+
+/// One line for the whole, one for each operand and the output, and one for each step: what is contracted into what, the
+/// kernel, the arithmetic, and the bytes read, written and copied.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} of {}", self.text, self.dtype)?;
@@ -20,18 +35,28 @@ impl fmt::Display for Plan {
             writeln!(f, "  operand {:<12} {shape:?}", self.names(labels))?;
         }
         writeln!(f, "  output  {:<12} {:?}", self.names(&self.network.output), self.output_shape())?;
-        let (flops, peak) = (self.flops(), self.peak_bytes());
-        write!(f, "  {} steps, {flops:.3e} flops, {peak} bytes of workspace, {} slices", self.steps(), self.slices())?;
+        let (steps, moved) = (several(self.steps(), "step"), self.bytes_moved());
+        write!(f, "  {steps}, {:.2e} flops, {moved:.2e} bytes moved, peak {}", self.flops(), bytes(self.peak_bytes()))?;
         if !self.slices.is_empty() {
-            write!(f, " over {}", self.names(&self.slices))?;
+            let overhead = self.slicing_overhead();
+            write!(f, "\n  {} over {}", several(self.slices(), "slice"), self.names(&self.slices))?;
+            write!(f, ", {overhead:.2} times the flops without")?;
+            if self.lanes > 1 {
+                write!(f, ", on {} threads", self.lanes)?;
+            }
         }
-        for (i, (step, kernel)) in self.steps.iter().zip(self.program.kernel_names()).enumerate() {
-            let inputs = match step.inputs {
-                Inputs::Single(a) => self.names(self.labels(a)),
-                Inputs::Pair(a, b) => format!("{},{}", self.names(self.labels(a)), self.names(self.labels(b))),
-            };
-            let output = step.output.map_or(self.network.output.as_slice(), |i| &self.intermediates[i].labels);
-            write!(f, "\n  {:>3}. {inputs}->{}: {kernel}", i + 1, self.names(output))?;
+        for (k, step) in self.steps.iter().enumerate() {
+            let inputs: Vec<String> = step.sources().map(|source: Source| self.names(self.labels(source))).collect();
+            let output = self.names(self.output_labels(step));
+            let kernel = self.program.kernel_name(k);
+            write!(f, "\n  {:>3}. {}->{output}: {kernel}", k + 1, inputs.join(","))?;
+            write!(f, ", {:.1e} flops, {:.1e} bytes", self.step_flops(k), self.step_bytes(k))?;
+            if !self.slices.is_empty() {
+                match self.runs(k) {
+                    1.0 => f.write_str(", once")?,
+                    runs => write!(f, ", {runs} times")?,
+                }
+            }
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ mod display;
 mod slicing;
 
 use tensoroxide_contract::{Label, Settings};
-use tensoroxide_tensor::{DType, Layout};
+use tensoroxide_tensor::{DType, Layout, Threads};
 
 use crate::network::Network;
 use crate::notation::Expression;
@@ -14,6 +14,9 @@ use crate::path::{self, Path};
 use crate::program::Program;
 use crate::{Error, Options};
 use build::Builder;
+
+/// Floating-point operations that make another thread for the slices worth waking.
+const LANE_WORK: usize = 1 << 18;
 
 /// A tensor of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,20 @@ pub(crate) struct Step {
     pub(crate) inputs: Inputs,
     /// The intermediate that is made; `None` for the output.
     pub(crate) output: Option<usize>,
+    /// The fastest of the sliced labels, by its position among them, that the step depends on; their number if it depends on
+    /// none. The step runs again when this label, or a slower one, takes its next value.
+    pub(crate) every: usize,
+}
+
+impl Step {
+    /// The tensors that are read.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = Source> {
+        let (a, b) = match self.inputs {
+            Inputs::Single(a) => (a, None),
+            Inputs::Pair(a, b) => (a, Some(b)),
+        };
+        [Some(a), b].into_iter().flatten()
+    }
 }
 
 /// A tensor that lives in the workspace.
@@ -68,8 +85,15 @@ pub struct Plan {
     dtype: DType,
     /// What the steps are prepared for.
     pub(crate) settings: Settings,
+    /// The most threads that share the slices; each has an arena and scratch of its own. 1, or the steps use one thread.
+    pub(crate) lanes: usize,
+    /// Most bytes of workspace that a run may take.
+    pub(crate) limit: Option<usize>,
+    /// What [`Plan::flops`] would be without slices, if there are any.
+    whole_flops: Option<f64>,
     pub(crate) steps: Vec<Step>,
     pub(crate) intermediates: Vec<Intermediate>,
+    /// The sliced labels, the one that changes most often first.
     pub(crate) slices: Vec<Label>,
     /// Elements of all intermediates, as they share the workspace.
     pub(crate) arena: usize,
@@ -89,21 +113,96 @@ impl Plan {
             Some(path) => path.fits(&network).map(|()| path)?,
             None => path::search(&network, dtype, &options.search),
         };
+        let build = |slices: &[Label], settings: Settings, hoist: bool| {
+            Builder::new(&network, slices, settings, hoist).build(expression, &path)
+        };
         let mut settings = Settings { dtype, threads: options.threads, least_scratch: false };
-        let mut slices = Vec::new();
-        let mut needed = usize::MAX;
+        let Some(limit) = options.memory_limit else { return build(&[], settings, false) };
+        // Kernels with less scratch, and fewer threads, which take scratch each, before slices, which cost arithmetic.
         loop {
-            let plan = Builder::new(&network, &slices, settings).build(expression, &path)?;
-            needed = needed.min(plan.peak_bytes());
-            match options.memory_limit {
-                Some(limit) if plan.peak_bytes() > limit && !settings.least_scratch => settings.least_scratch = true,
-                Some(limit) if plan.peak_bytes() > limit => match plan.best_slice() {
-                    Some(label) => slices.push(label),
-                    None => return Err(Error::MemoryLimit { limit, needed }),
-                },
-                _ => return Ok(plan),
+            let mut plan = build(&[], settings, false)?;
+            if plan.peak_bytes() <= limit {
+                plan.limit = Some(limit);
+                return Ok(plan);
+            }
+            if !settings.least_scratch {
+                settings.least_scratch = true;
+            } else if settings.threads > Threads::ONE {
+                settings = Settings { dtype, threads: Threads::new(settings.threads.get() / 2), least_scratch: false };
+            } else {
+                break;
             }
         }
+        let sliced = |least_scratch: bool| {
+            let settings = Settings { dtype, threads: Threads::ONE, least_scratch };
+            let whole = build(&[], settings, false)?;
+            let mut plan = slicing::slice(&whole, limit, &|slices, hoist| build(slices, settings, hoist))?;
+            (plan.limit, plan.whole_flops) = (Some(limit), Some(whole.flops()));
+            Ok(plan)
+        };
+        let mut plan = match (sliced(false), sliced(true)) {
+            (Ok(fast), Ok(small)) => {
+                if fast.flops() <= small.flops() {
+                    fast
+                } else {
+                    small
+                }
+            }
+            (Ok(plan), Err(_)) => plan,
+            (Err(_), small) => small?,
+        };
+        plan.share(options.threads)?;
+        Ok(plan)
+    }
+
+    /// Gives the slices to as many of these threads as the limit allows.
+    fn share(&mut self, threads: Threads) -> Result<(), Error> {
+        let work = self.flops().min(usize::MAX as f64) as usize;
+        for lanes in (2..=threads.for_work(work, LANE_WORK).get().min(self.slices())).rev() {
+            self.lanes = lanes;
+            self.program = Program::dense(self)?;
+            if self.limit.is_none_or(|limit| self.peak_bytes() <= limit) {
+                return Ok(());
+            }
+        }
+        self.lanes = 1;
+        self.program = Program::dense(self)?;
+        Ok(())
+    }
+
+    /// Values of all slices together over which the lanes part, if each then has elements of the output of its own: those of
+    /// the slowest labels, as far as they are labels of the output. `None` if lanes have to add up the output.
+    pub(crate) fn apart(&self) -> Option<usize> {
+        let of_output = |label: &&Label| self.network.output.contains(label);
+        let slowest = self.slices.iter().rev().take_while(of_output);
+        let values = slowest.fold(1usize, |n, &label| n.saturating_mul(self.network.extents[label as usize]));
+        (values >= 2 * self.lanes || values == self.lanes).then_some(values)
+    }
+
+    /// Outputs in the workspace, which lanes fill before they are added up.
+    pub(crate) fn partial_outputs(&self) -> usize {
+        if self.lanes > 1 && self.apart().is_none() {
+            self.lanes - 1
+        } else {
+            0
+        }
+    }
+
+    /// Elements of a lane's part of the workspace, if its steps need so much scratch.
+    pub(crate) fn lane(&self, scratch: usize) -> usize {
+        let elements = self.arena.saturating_add(scratch);
+        if self.lanes > 1 {
+            elements.checked_next_multiple_of(arena::ALIGNMENT).unwrap_or(usize::MAX)
+        } else {
+            elements
+        }
+    }
+
+    /// Elements of workspace, if the steps need so much scratch.
+    pub(crate) fn workspace(&self, scratch: usize) -> usize {
+        let output = self.network.output.iter().map(|&label| self.network.extents[label as usize]).product::<usize>();
+        let partial = output.saturating_mul(self.partial_outputs());
+        self.lane(scratch).saturating_mul(self.lanes).saturating_add(partial)
     }
 
     /// The expression as it was given.
@@ -148,8 +247,7 @@ impl Plan {
     /// Floating-point operations of the contractions over all slices: 2 for each real multiplication with its addition,
     /// 8 for each complex one. Sums and copies are not counted.
     pub fn flops(&self) -> f64 {
-        let each = if self.dtype.is_complex() { 8.0 } else { 2.0 };
-        each * self.program.multiplications() * self.slice_extents().map(|extent| extent as f64).product::<f64>()
+        (0..self.steps.len()).map(|k| self.step_flops(k)).sum()
     }
 
     /// Log2 of the number of elements of the largest tensor that a step makes, the output included.
@@ -161,9 +259,54 @@ impl Plan {
         made.fold(output, f64::max)
     }
 
-    /// Bytes of workspace for dense column-major operands and output.
+    /// The [`Plan::flops`] of one step, over all of its runs.
+    pub(crate) fn step_flops(&self, k: usize) -> f64 {
+        let each = if self.dtype.is_complex() { 8.0 } else { 2.0 };
+        each * self.program.multiplications(k) * self.runs(k)
+    }
+
+    /// How often a step runs.
+    pub(crate) fn runs(&self, k: usize) -> f64 {
+        self.slice_extents().skip(self.steps[k].every).map(|extent| extent as f64).product()
+    }
+
+    /// How many times the arithmetic of the same path without slices; 1 without slices.
+    pub fn slicing_overhead(&self) -> f64 {
+        match self.whole_flops {
+            Some(whole) if whole > 0.0 => self.flops() / whole,
+            _ => 1.0,
+        }
+    }
+
+    /// Bytes that the steps read and write, those copied on the way (twice: to the copy and from it) among them, over all
+    /// slices; for dense column-major operands and output.
+    pub fn bytes_moved(&self) -> f64 {
+        (0..self.steps.len()).map(|k| self.step_bytes(k)).sum()
+    }
+
+    /// The [`Plan::bytes_moved`] of one step, over all of its runs.
+    pub(crate) fn step_bytes(&self, k: usize) -> f64 {
+        let step = &self.steps[k];
+        let elements = |labels: &[Label]| -> f64 {
+            let counted = |&(i, label): &(usize, &Label)| !labels[..i].contains(label) && !self.slices.contains(label);
+            let extent = |(_, &label): (usize, &Label)| self.network.extents[label as usize] as f64;
+            labels.iter().enumerate().filter(counted).map(extent).product()
+        };
+        let read: f64 = step.sources().map(|source| elements(self.labels(source))).sum();
+        let written = elements(self.output_labels(step));
+        let copied = 2.0 * self.program.copied(k) as f64;
+        (read + written + copied) * self.dtype.size() as f64 * self.runs(k)
+    }
+
+    /// Bytes of workspace for dense column-major operands and output: what a run takes, and never more. A plan that several
+    /// threads run at once takes as much for each of them. Buffers of a lent BLAS are its own and do not count.
     pub fn peak_bytes(&self) -> usize {
-        self.arena.saturating_add(self.program.scratch()).saturating_mul(self.dtype.size())
+        self.workspace(self.program.scratch()).saturating_mul(self.dtype.size())
+    }
+
+    /// The most threads that a run uses.
+    pub fn threads(&self) -> usize {
+        self.lanes.max(self.settings.threads.get())
     }
 
     /// The steps for dense column-major operands and output.
@@ -177,5 +320,10 @@ impl Plan {
             Source::Operand(operand) => &self.network.operands[operand],
             Source::Intermediate(i) => &self.intermediates[i].labels,
         }
+    }
+
+    /// The labels of what a step makes.
+    pub(crate) fn output_labels(&self, step: &Step) -> &[Label] {
+        step.output.map_or(self.network.output.as_slice(), |i| &self.intermediates[i].labels)
     }
 }
