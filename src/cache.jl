@@ -32,9 +32,10 @@ const CACHED_BYTES = UInt64(2)^29
 const LARGEST_CACHED = CACHED_BYTES ÷ 2
 const CACHE = PlanCache(Vector{Union{Nothing,Remembered}}(nothing, CACHED_PLANS), Threads.SpinLock(), 0, 0)
 
-const Text = Union{String,SubString{String}}
+# Texts whose hash and comparison allocate nothing.
+const PlainText = Union{String,SubString{String}}
 
-@inline function cached_plan(::Type{T}, expression::Text, As, conj) where {T}
+@inline function cached_plan(::Type{T}, expression::PlainText, As, conj) where {T}
     key = fingerprint(hash(expression, hash(conj, objectid(T))), As)
     plan = recall(key, T, expression, As, conj)
     return plan === nothing ? new_plan(key, T, expression, As, conj) : plan

@@ -12,6 +12,7 @@ const WRITTEN_LOCK = Threads.SpinLock()     # held for a look into the table
 const MOST_WRITTEN = 256
 
 @inline text(expression::AbstractString) = String(expression)
+@inline text(expression::PlainText) = expression
 @inline function text(labels::Pair)
     key = mix_all(mix_label(zero(UInt), length(first(labels))), first(labels))
     key = mix(key, last(labels))

@@ -53,8 +53,10 @@ release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
 
 Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
 `size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps,
-the kernel of each, and their workspace. `conj` has one `Bool` per operand,
-`true` for one to be taken complex conjugated. `memory_limit` bounds the workspace in bytes, `0` sets no bound.
+the kernel of each, and their workspace. `conj` has one `Bool` per operand, `true` for one to be taken complex
+conjugated. `memory_limit` bounds the workspace of a run in bytes: labels are sliced, that is, looped over, until it
+fits; `0` sets no bound. The bound holds for any operands: a run whose strides need more (for copies) is refused with an
+`ArgumentError`. Buffers that Julia's BLAS takes for itself do not count.
 
 The order of the steps, the *contraction path*, is searched for the least of what `minimize` names:
 
@@ -236,5 +238,17 @@ function Base.show(io::IO, plan::ContractionPlan{T}) where {T}
 end
 
 function Base.show(io::IO, ::MIME"text/plain", plan::ContractionPlan)
-    print(io, rstrip(engine_text((buffer, len) -> plan_describe(plan.handle, buffer, len))))
+    len = Ref{Csize_t}(0)
+    buffer = UInt8[]
+    plan_describe(plan.handle, buffer, len)
+    resize!(buffer, len[] + 1)
+    plan_describe(plan.handle, buffer, len)
+    lines = split(rstrip(String(resize!(buffer, len[]))), '\n')
+    room = max(displaysize(io)[1] - 4, 10)
+    if get(io, :limit, false)::Bool && length(lines) > room
+        head = room ÷ 2
+        tail = room - head - 1
+        lines = [lines[1:head]; "  ⋮ ($(length(lines) - head - tail) lines)"; lines[end-tail+1:end]]
+    end
+    join(io, lines, '\n')
 end

@@ -90,6 +90,11 @@ end
     @test repr(plan) == "ContractionPlan{$ComplexF32}(\"ij,jk,k->i\": 2×3, 3×4, 4)"
     text = repr("text/plain", plan)
     @test occursin("ij,jk,k->i", text) && occursin("flops", text)
+    # A plan of many steps is shortened in the REPL, and complete elsewhere.
+    long = contraction_plan(join(("$('a' + k)$('a' + k + 1)" for k in 0:20), ',') * "->av", fill((2, 2), 21))
+    @test length(split(repr("text/plain", long), '\n')) == 44
+    shown = sprint((io, x) -> show(IOContext(io, :limit => true, :displaysize => (24, 80)), "text/plain", x), long)
+    @test length(split(shown, '\n')) == 20 && occursin("⋮", shown)
     @test repr(contraction_plan(",->", [(), ()])) == "ContractionPlan{Float64}(\",->\": number, number)"
 end
 
@@ -116,7 +121,7 @@ end
 large_plan(k) = contraction_plan("(a,b),abc->c", [(2048,), (2048 + 64k,), (2048, 2048 + 64k, 1)])
 @testset "einsum remembers a bounded number of plans" begin
     kept() = filter(!isnothing, TO.CACHE.places)
-    bytes() = sum(entry -> entry.plan.info.peak_bytes, kept(); init = UInt64(0))
+    bytes() = mapreduce(entry -> entry.plan.info.peak_bytes, +, kept(); init = UInt64(0))
     for k in 1:2TO.CACHED_PLANS
         @test einsum("i->", ones(k)) == k
     end
