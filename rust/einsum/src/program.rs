@@ -32,7 +32,6 @@ impl Program {
     pub(crate) fn new(plan: &Plan, strides: &Strides<'_>, settings: Settings) -> Result<Program, Error> {
         let network = plan.network();
         let output_shape = plan.output_shape();
-        let settings = plan.settings;
         let source = |source: Source| match source {
             Source::Operand(i) => {
                 Axes { labels: &network.operands[i], shape: &network.shapes[i], strides: strides.operands[i] }

@@ -138,21 +138,15 @@ impl Plan {
             let whole = build(&[], settings, false)?;
             let mut plan = slicing::slice(&whole, limit, &|slices, hoist| build(slices, settings, hoist))?;
             (plan.limit, plan.whole_flops) = (Some(limit), Some(whole.flops()));
-            Ok(plan)
+            plan.share(options.threads)?;
+            Ok::<Plan, Error>(plan)
         };
-        let mut plan = match (sliced(false), sliced(true)) {
-            (Ok(fast), Ok(small)) => {
-                if fast.flops() <= small.flops() {
-                    fast
-                } else {
-                    small
-                }
-            }
-            (Ok(plan), Err(_)) => plan,
-            (Err(_), small) => small?,
-        };
-        plan.share(options.threads)?;
-        Ok(plan)
+        let share = |plan: &Plan| plan.flops() / plan.lanes as f64;
+        match (sliced(false), sliced(true)) {
+            (Ok(fast), Ok(small)) if share(&small) < share(&fast) => Ok(small),
+            (Ok(fast), _) => Ok(fast),
+            (Err(_), small) => small,
+        }
     }
 
     /// Gives the slices to as many of these threads as the limit allows.
