@@ -131,11 +131,16 @@ fn warm_up(threads: usize) {
     let together = Barrier::new(threads);
     Threads::new(threads).run(threads, |_| {
         together.wait();
-        let shapes: [&[usize]; 2] = [&[60, 50], &[50, 40]];
-        let product = Einsum::new(Plan::new("ab,bc->ac", &shapes, DType::F64, Options::default()).unwrap());
-        let [a, b] = shapes.map(|shape| Tensor::from_fn(shape, |_| 1.0).unwrap());
-        let mut c = Tensor::from_fn(&[60, 40], |_| 0.0).unwrap();
-        product.run(1.0, &[a.view(), b.view()], &[false; 2], 0.0, c.view_mut().unwrap(), Threads::ONE).unwrap();
+        for case in cases() {
+            let shapes: Vec<&[usize]> = case.shapes.iter().map(Vec::as_slice).collect();
+            let einsum = Einsum::new(Plan::new(case.expression, &shapes, DType::F64, Options::default()).unwrap());
+            let operands: Vec<Tensor<f64>> =
+                shapes.iter().map(|shape| Tensor::from_fn(shape, |_| 1.0).unwrap()).collect();
+            let views: Vec<View<'_, f64>> = operands.iter().map(Tensor::view).collect();
+            let mut out = Tensor::from_fn(&einsum.plan().output_shape(), |_| 0.0).unwrap();
+            let conj = vec![false; views.len()];
+            einsum.run(1.0, &views, &conj, 0.0, out.view_mut().unwrap(), Threads::ONE).unwrap();
+        }
     });
 }
 
