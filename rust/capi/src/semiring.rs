@@ -51,9 +51,12 @@ trait Runner: Send + Sync {
     ) -> Result<(), Failure>;
 }
 
+/// The names of the labels that a configuration has values for.
+type Labels<S> = fn(&SemiringEinsum<S>) -> Vec<&str>;
+
 struct Planned<S: Semiring> {
     einsum: SemiringEinsum<S>,
-    selective: Option<(Argmax<S>, fn(&SemiringEinsum<S>) -> Vec<&str>)>,
+    selective: Option<(Argmax<S>, Labels<S>)>,
 }
 
 impl<S: Semiring> Runner for Planned<S> {
