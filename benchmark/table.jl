@@ -12,7 +12,7 @@ row(label, cells) = println(rpad(label, LABEL_WIDTH), join(' ' .* lpad.(cell.(ce
 
 cell(text::AbstractString) = text
 cell(count::Integer) = string(count)
-cell(number::Real) = isnan(number) ? "-" : three_digits(number)
+cell(number::Real) = isfinite(number) ? three_digits(number) : "-"
 
 milliseconds(seconds) = 1e3 .* seconds
 microseconds(seconds) = 1e6 .* seconds
