@@ -23,6 +23,9 @@ const THIN: usize = 32;
 /// Nanoseconds of the unit of [`Pair::overhead`], roughly.
 const UNIT: f64 = 0.1;
 
+/// How many times as long a product may take that needs no scratch, where scratch is short.
+const PATIENCE: f64 = 3.0;
+
 /// Whether this processor's kernels were measured against a good BLAS, and were no slower.
 fn fast() -> bool {
     #[cfg(target_arch = "x86_64")]
@@ -245,12 +248,12 @@ impl Kernel {
         }
         let (volume, large) = (groups.volume(), each >= LARGE && m.min(n).min(k) >= THIN);
         let matrices = Kernel::of_matrices(&groups, settings)?;
-        if settings.least_scratch && matrices.scratch() > 0 {
-            return direct(loops);
-        }
         if !large {
             let direct = Direct::new(loops, settings.dtype);
-            if direct.cost() <= volume / rate(settings.dtype) + UNIT * matrices.overhead(volume, settings.dtype) {
+            // Without scratch is worth more than a little time, but not any.
+            let patience = if settings.least_scratch { PATIENCE } else { 1.0 };
+            let packed = volume / rate(settings.dtype) + UNIT * matrices.overhead(volume, settings.dtype);
+            if direct.cost() <= patience * packed {
                 return Ok(Kernel::Direct(Box::new(direct)));
             }
         }
