@@ -415,14 +415,8 @@ pub unsafe extern "C" fn tox_plan_output_shape(
     guard(|| {
         // SAFETY: the caller's promise.
         let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.plan();
-        if extents.is_null() && capacity > 0 {
-            return Err(Failure::null("extents"));
-        }
-        for (i, extent) in plan.output_shape().into_iter().take(capacity).enumerate() {
-            // SAFETY: i < capacity.
-            unsafe { extents.add(i).write(extent as i64) };
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { write_shape(plan, extents, capacity) }
     })
 }
 
@@ -465,6 +459,19 @@ pub unsafe extern "C" fn tox_plan_path(
         // SAFETY: the caller's promise.
         unsafe { write_text(&text, buffer, capacity, length) }
     })
+}
+
+/// # Safety
+/// `extents` leads to room for `capacity` numbers.
+pub(crate) unsafe fn write_shape(plan: &Plan, extents: *mut i64, capacity: usize) -> Result<(), Failure> {
+    if extents.is_null() && capacity > 0 {
+        return Err(Failure::null("extents"));
+    }
+    for (i, extent) in plan.output_shape().into_iter().take(capacity).enumerate() {
+        // SAFETY: i < capacity.
+        unsafe { extents.add(i).write(extent as i64) };
+    }
+    Ok(())
 }
 
 /// # Safety

@@ -8,7 +8,7 @@ use tensoroxide_tensor::semiring::{AndOr, MaxPlus, MaxTimes, MinPlus, Plain, Sel
 use tensoroxide_tensor::{Threads, View, ViewMut};
 
 use crate::host::threads;
-use crate::plan::{described, given_path, search, slice, tox_plan_info_t, tox_plan_request, write_text};
+use crate::plan::{described, given_path, search, slice, tox_plan_info_t, tox_plan_request, write_shape, write_text};
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT, TOX_UNSUPPORTED_DTYPE};
 
 /// Maximum and +, of Float32 or Float64; zero is -Inf, one is 0. NaN counts as the zero.
@@ -237,14 +237,8 @@ pub unsafe extern "C" fn tox_semiring_plan_output_shape(
     guard(|| {
         // SAFETY: the caller's promise.
         let plan = unsafe { runner(plan) }?.plan();
-        if extents.is_null() && capacity > 0 {
-            return Err(Failure::null("extents"));
-        }
-        for (i, extent) in plan.output_shape().into_iter().take(capacity).enumerate() {
-            // SAFETY: i < capacity.
-            unsafe { extents.add(i).write(extent as i64) };
-        }
-        Ok(())
+        // SAFETY: the caller's promise.
+        unsafe { write_shape(plan, extents, capacity) }
     })
 }
 

@@ -130,7 +130,7 @@ impl Pair {
         self.volume
     }
 
-    /// What computes the step, in a word or two: `loops`, `product`, `batched product through copies of A, C`.
+    /// What computes the step, in a few words: `direct product`, `fused product`, `batched product through copies of A, C`.
     pub fn kernel_name(&self) -> String {
         match &self.kernel {
             Kernel::Direct(direct) => direct.name().into(),

@@ -164,3 +164,24 @@ fn shapes_that_do_not_fit_are_refused_and_nothing_is_written() {
     }
     assert_eq!(c, [7.0; 6]);
 }
+
+#[test]
+fn large_scaling_is_shared_without_a_difference() {
+    for (shape, strides) in [([7, 70_001], [1isize, 7]), ([70_001, 7], [7, 1]), ([700, 701], [1402, 2])] {
+        for beta in [0.0, 1.0, -0.5] {
+            let start = Tensor::from_fn(&[1_000_000], |i| i[0] as f64 + 1.0).unwrap();
+            let run = |threads: usize| {
+                let mut c = start.data().to_vec();
+                kernels::scale(beta, ViewMut::new(&mut c, &shape, &strides, 0).unwrap(), Threads::new(threads));
+                c
+            };
+            let one = run(1);
+            let mut expected = start.data().to_vec();
+            for (i, j) in (0..shape[0]).flat_map(|i| (0..shape[1]).map(move |j| (i, j))) {
+                expected[i * strides[0] as usize + j * strides[1] as usize] *= beta;
+            }
+            assert_eq!(one, expected);
+            assert!((2..=3).all(|threads| run(threads) == one));
+        }
+    }
+}

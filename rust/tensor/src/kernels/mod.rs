@@ -170,15 +170,40 @@ pub unsafe fn accumulate_ordered<T: Scalar>(
 /// As [`Move::run`], without A; every loop moves C.
 pub unsafe fn scale_ordered<T: Scalar>(loops: &[Loop<2>], beta: T, c: *mut T, threads: Threads) {
     debug_assert!(loops.iter().all(|l| l.strides[1] == 0));
-    let _ = threads;
     // SAFETY: the caller's promise.
     unsafe {
         if beta == T::ZERO {
-            each(loops, c, |c| *c = T::ZERO);
+            shared(loops, c, |c| *c = T::ZERO, threads);
         } else if beta != T::ONE {
-            each(loops, c, |c| *c = beta * *c);
+            shared(loops, c, |c| *c = beta * *c, threads);
         }
     }
+}
+
+/// Elements that are worth a thread of their own: some 50 µs of writing.
+const SCALED: usize = 1 << 17;
+
+/// [`each`], the outermost loop cut among the threads.
+///
+/// # Safety
+/// As [`scale_ordered`].
+unsafe fn shared<T: Scalar>(loops: &[Loop<2>], c: *mut T, f: impl Fn(&mut T) + Copy + Sync, threads: Threads) {
+    struct Start<T>(*mut T);
+    // SAFETY: the pieces of the outermost loop have no element in common.
+    unsafe impl<T: Send> Sync for Start<T> {}
+    let threads = threads.for_work(crate::nest::volume(loops), SCALED);
+    let Some((outer, rest)) = loops.split_last().filter(|_| threads > Threads::ONE) else {
+        // SAFETY: the caller's promise.
+        return unsafe { each(loops, c, f) };
+    };
+    let (start, steps) = (&Start(c), outer.extent.div_ceil(threads.get()));
+    threads.run(outer.extent.div_ceil(steps), |piece| {
+        let first = piece * steps;
+        for i in first..outer.extent.min(first + steps) {
+            // SAFETY: the caller's promise; `i` is below the loop's extent.
+            unsafe { each(rest, start.0.offset(i as isize * outer.strides[0]), f) };
+        }
+    });
 }
 
 /// Visits every element of C.
