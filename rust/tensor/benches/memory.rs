@@ -1,11 +1,13 @@
-//! The memory kernels against memcpy: `cargo bench -p tensoroxide-tensor --bench memory -- [threads] [names…]`.
+//! The memory kernels against memcpy: `cargo bench -p tensoroxide-tensor --bench memory -- [threads] [key=value…] [names…]`.
 //!
 //! Each line is one case and one element type: the bandwidth (bytes read and written by time, the median of several runs) and its
-//! share of what one thread's `memcpy` of as many bytes reaches in the same run. `warm` writes to memory that was written
-//! before, `fresh` to memory that the system has to find, page by page.
+//! share of what one thread's `memcpy` of as many bytes reaches in the same run; for sums, of what reading them takes. `warm`
+//! writes to memory that was written before, `fresh` to memory that the system has to find, page by page, as does the copy
+//! it is compared with. `type=f32` runs one element type, `offset=8` starts the output so many bytes beyond a cache line.
 #![allow(clippy::print_stdout, unsafe_code)] // fresh memory is what nobody has written yet
 
 use std::alloc::{alloc, dealloc, Layout};
+use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 use std::time::Instant;
 
@@ -43,7 +45,7 @@ fn cases() -> Vec<Case> {
         case("4096^2", &[4096; 2], Permute(vec![1, 0])),
         case("4095x4097", &[4095, 4097], Permute(vec![1, 0])),
         case("16^6 reversal", &[16; 6], Permute((0..6).rev().collect())),
-        case("4^12 shuffle", &[4; 12], Permute(shuffle)),
+        case("4^12 shuffle", &[4; 12], Permute(shuffle.clone())),
         case("4^12 reversal", &[4; 12], Permute((0..12).rev().collect())),
         case("2^24 shuffle", &[2; 24], Permute(bits)),
         case("7^8 reversal", &[7; 8], Permute((0..8).rev().collect())),
@@ -53,6 +55,8 @@ fn cases() -> Vec<Case> {
         case("axpby 4096^2 2,1", &[4096; 2], Axpby(vec![1, 0], 2.0, 1.0)),
         case("axpby 4096^2 2,3", &[4096; 2], Axpby(vec![1, 0], 2.0, 3.0)),
         case("axpby 2^24 2,3", &[1 << 24], Axpby(vec![0], 2.0, 3.0)),
+        case("axpby 256^3 (2,0,1)", &[256; 3], Axpby(vec![2, 0, 1], 2.0, 3.0)),
+        case("axpby 4^12 shuffle", &[4; 12], Axpby(shuffle.clone(), 2.0, 3.0)),
         case("sum 256^3 all", &[256; 3], Sum(vec![])),
         case("sum 256^3 leading", &[256; 3], Sum(vec![1, 2])),
         case("sum 256^3 middle", &[256; 3], Sum(vec![0, 2])),
@@ -76,18 +80,23 @@ fn time(runs: usize, mut f: impl FnMut()) -> f64 {
     median((0..runs).map(|_| once(&mut f)).collect())
 }
 
-/// Memory at a cache line's start, as Julia's arrays and the engine's own buffers have it, that nobody has touched yet.
-struct Memory<T>(*mut T, Layout);
+/// Memory that nobody has touched yet, some bytes after a cache line's start: Julia's arrays and the engine's own buffers start
+/// at one, other hosts' arrays often 16 bytes later.
+struct Memory<T> {
+    start: *mut T,
+    offset: usize,
+    layout: Layout,
+}
 
 impl<T: Scalar> Memory<T> {
-    fn new(n: usize) -> Memory<T> {
-        let layout = Layout::from_size_align(n * size_of::<T>(), 64).unwrap();
+    fn new(n: usize, offset: usize) -> Memory<T> {
+        let layout = Layout::from_size_align(n * size_of::<T>() + offset, 64).unwrap();
         // SAFETY: the size is not 0. What nobody has written is not read before it is.
-        Memory(unsafe { alloc(layout) }.cast(), layout)
+        Memory { start: unsafe { alloc(layout).add(offset) }.cast(), offset, layout }
     }
 
-    fn filled(n: usize, f: impl Fn(usize) -> T) -> Memory<T> {
-        let mut memory = Memory::new(n);
+    fn filled(n: usize, offset: usize, f: impl Fn(usize) -> T) -> Memory<T> {
+        let mut memory = Memory::new(n, offset);
         memory.iter_mut().enumerate().for_each(|(i, x)| *x = f(i));
         memory
     }
@@ -97,21 +106,21 @@ impl<T> Deref for Memory<T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
         // SAFETY: as many elements were allocated.
-        unsafe { std::slice::from_raw_parts(self.0, self.1.size() / size_of::<T>()) }
+        unsafe { std::slice::from_raw_parts(self.start, (self.layout.size() - self.offset) / size_of::<T>()) }
     }
 }
 
 impl<T> DerefMut for Memory<T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as many elements were allocated.
-        unsafe { std::slice::from_raw_parts_mut(self.0, self.1.size() / size_of::<T>()) }
+        unsafe { std::slice::from_raw_parts_mut(self.start, (self.layout.size() - self.offset) / size_of::<T>()) }
     }
 }
 
 impl<T> Drop for Memory<T> {
     fn drop(&mut self) {
         // SAFETY: it was allocated with this layout.
-        unsafe { dealloc(self.0.cast(), self.1) }
+        unsafe { dealloc(self.start.cast::<u8>().sub(self.offset), self.layout) }
     }
 }
 
@@ -136,43 +145,53 @@ fn run<T: Scalar>(case: &Case, a: &[T], c: &mut [T], threads: Threads) {
     }
 }
 
-fn bench<T: Scalar>(threads: Threads, names: &[String]) {
+/// Adds up the bits of memory, so that nothing but reading takes time.
+fn read<T>(a: &[T]) -> u64 {
+    // SAFETY: any bits are numbers; the elements consist of whole words.
+    let (_, words, _) = unsafe { a.align_to::<u64>() };
+    words.iter().fold(0, |sum, &x| sum.wrapping_add(x))
+}
+
+fn bench<T: Scalar>(threads: Threads, offset: usize, names: &[String]) {
     for case in cases() {
         if !names.is_empty() && !names.iter().any(|name| case.name.contains(name.as_str())) {
             continue;
         }
         let n: usize = case.shape.iter().product();
-        let a = Memory::filled(n, |i| T::from_c64(Complex64::new(i as f64, -1.0)));
-        let mut c = Memory::filled(n, |_| T::ONE);
+        let a = Memory::filled(n, 0, |i| T::from_c64(Complex64::new(i as f64, -1.0)));
+        let mut c = Memory::filled(n, offset, |_| T::ONE);
         let bytes = |passes: f64| passes * (n * size_of::<T>()) as f64 / 1e9;
-        let passes = match case.op {
-            Op::Permute(_) => 2.0,
-            Op::Axpby(_, _, beta) => {
-                if beta == 0.0 {
-                    2.0
-                } else {
-                    3.0
-                }
-            }
-            Op::Sum(_) => 1.0,
+        let (passes, sums) = match case.op {
+            Op::Axpby(_, _, beta) if beta != 0.0 => (3.0, false),
+            Op::Permute(_) | Op::Axpby(..) => (2.0, false),
+            Op::Sum(_) => (1.0, true),
         };
-        let (mut copies, mut runs) = (Vec::new(), Vec::new());
+        let (mut bounds, mut runs) = (Vec::new(), Vec::new());
         for _ in 0..5 {
-            copies.push(time(1, || c.copy_from_slice(&a)));
+            bounds.push(time(1, || {
+                if sums {
+                    black_box(read(&a));
+                } else {
+                    c.copy_from_slice(&a);
+                }
+            }));
             runs.push(time(1, || run(&case, &a, &mut c, threads)));
         }
-        let (copy, warm) = (bytes(2.0) / median(copies), bytes(passes) / median(runs));
-        // With β ≠ 0 there is nothing fresh to write to.
-        let fresh = (passes < 3.0).then(|| {
-            let seconds = time(1, || run(&case, &a, &mut Memory::new(n), threads));
-            format!(", fresh {:4.2}", bytes(passes) / seconds / copy)
+        let bound = bytes(if sums { 1.0 } else { 2.0 }) / median(bounds);
+        let warm = bytes(passes) / median(runs);
+        // With β ≠ 0 there is nothing fresh to write to, and sums write little.
+        let fresh = (passes == 2.0).then(|| {
+            let fresh = |f: &dyn Fn(&mut [T])| time(3, || f(black_box(&mut Memory::new(n, offset))));
+            let copy = fresh(&|c| c.copy_from_slice(&a));
+            format!(", fresh {:4.2}", copy / fresh(&|c| run(&case, &a, c, threads)))
         });
         println!(
-            "{:<22} {:<11} {} threads: memcpy {copy:5.1} GB/s, warm {warm:5.1} GB/s {:4.2}{}",
+            "{:<22} {:<11} {} threads: {} {bound:5.1} GB/s, warm {warm:5.1} GB/s {:4.2}{}",
             case.name,
             T::DTYPE.to_string(),
             threads.get(),
-            warm / copy,
+            if sums { "read" } else { "memcpy" },
+            warm / bound,
             fresh.unwrap_or_default(),
         );
     }
@@ -183,7 +202,7 @@ fn small(threads: Threads) {
     let shapes: [&[usize]; 6] = [&[2, 2], &[2, 3, 4], &[4, 4, 4], &[8, 8, 8], &[16, 16, 16], &[10, 9, 11, 4]];
     for shape in shapes {
         let n: usize = shape.iter().product();
-        let (a, mut c) = (Memory::filled(n, |i| i as f64), Memory::filled(n, |_| 0.0));
+        let (a, mut c) = (Memory::filled(n, 0, |i| i as f64), Memory::filled(n, 0, |_| 0.0));
         let (from, reversed) = (column_major_strides(shape), shape.iter().rev().copied().collect::<Vec<_>>());
         let to = column_major_strides(&reversed);
         let axes = shape.iter().zip(to.iter().rev()).zip(&from);
@@ -203,20 +222,22 @@ fn main() {
         arguments.remove(0);
     }
     let threads = Threads::new(threads.unwrap_or(1));
-    let types: Vec<String> = arguments.iter().filter_map(|x| x.strip_prefix("type=").map(str::to_owned)).collect();
-    arguments.retain(|x| !x.starts_with("type="));
+    let values = |key| arguments.iter().filter_map(move |x| x.strip_prefix(key).map(str::to_owned)).collect::<Vec<_>>();
+    let (types, offsets) = (values("type="), values("offset="));
+    let offset = offsets.first().and_then(|x| x.parse().ok()).unwrap_or(0);
+    arguments.retain(|x| !x.contains('='));
     let wanted = |name: &str| types.is_empty() || types.iter().any(|t| t == name);
     if wanted("f64") {
-        bench::<f64>(threads, &arguments);
+        bench::<f64>(threads, offset, &arguments);
     }
     if wanted("f32") {
-        bench::<f32>(threads, &arguments);
+        bench::<f32>(threads, offset, &arguments);
     }
     if wanted("c32") {
-        bench::<Complex32>(threads, &arguments);
+        bench::<Complex32>(threads, offset, &arguments);
     }
     if wanted("c64") {
-        bench::<Complex64>(threads, &arguments);
+        bench::<Complex64>(threads, offset, &arguments);
     }
     small(threads);
 }

@@ -14,9 +14,35 @@ pub(super) unsafe fn copy(a: *const u8, pitch: usize, c: *mut u8, rows: &[isize]
     }
 }
 
+/// What comes after some rows, to be fetched meanwhile, so that computing and writing do not wait for it. The addresses need
+/// not be valid.
+#[derive(Clone, Copy)]
+pub(super) struct Next<'a> {
+    /// Where in A, and the cache lines from there. Without lines, a single row comes next.
+    pub(super) a: *const u8,
+    pub(super) lines: &'a [isize],
+    /// Where in C.
+    pub(super) c: *const u8,
+}
+
+/// Bytes of a long row that are fetched ahead: further than processors look by themselves, across the border of a page.
+const AHEAD: usize = 2048;
+
+impl Next<'_> {
+    /// What lies [`AHEAD`] of byte `at` of a row, there or in the next row of as many bytes.
+    #[inline(always)]
+    fn ahead(self, row: *const u8, at: usize, bytes: usize) -> *const u8 {
+        let at = at + AHEAD.min(bytes);
+        if at < bytes {
+            row.wrapping_add(at)
+        } else {
+            self.a.wrapping_add(at - bytes)
+        }
+    }
+}
+
 /// As [`copy`], past the caches: whole cache lines are not read before they are written. For what is not read again soon.
-/// After the last row, [`fence`] has to be called before others are told. Meanwhile the cache lines `next` are fetched, a few
-/// with each row, so that reading does not wait for writing.
+/// After the last row, [`fence`] has to be called before others are told. What comes next is fetched, a few lines with each row.
 ///
 /// # Safety
 /// As [`copy`]; the processor has the instruction set.
@@ -25,7 +51,7 @@ pub(super) unsafe fn stream(
     (a, pitch): (*const u8, usize),
     (c, rows): (*mut u8, &[isize]),
     bytes: usize,
-    next: (*const u8, &[isize]),
+    next: Next<'_>,
 ) {
     // SAFETY: the caller's promise.
     unsafe {
@@ -56,7 +82,10 @@ pub(super) fn fence() {
 mod x86 {
     use std::arch::x86_64::*;
 
-    /// A row as what lies before the first line of C, whole lines, and the rest.
+    use super::Next;
+
+    /// A row as what lies before the first line of C, whole lines, and the rest. What is not a whole line passes through the
+    /// caches; its line is fetched a tile before, since all later stores wait for one that misses.
     macro_rules! stream {
         ($name:ident, $features:literal, $line:ident) => {
             #[target_feature(enable = $features)]
@@ -66,12 +95,19 @@ mod x86 {
                 c: *mut u8,
                 rows: &[isize],
                 bytes: usize,
-                (next, lines): (*const u8, &[isize]),
+                next: Next<'_>,
             ) {
-                let mut lines = lines.chunks(lines.len().div_ceil(rows.len().max(1)).max(1));
+                let mut lines = next.lines.chunks(next.lines.len().div_ceil(rows.len().max(1)).max(1));
                 for (k, &to) in rows.iter().enumerate() {
                     for &line in lines.next().unwrap_or_default() {
-                        _mm_prefetch::<_MM_HINT_T0>(next.wrapping_offset(line).cast());
+                        // Into the second cache: the first one holds the rows.
+                        _mm_prefetch::<_MM_HINT_T1>(next.a.wrapping_offset(line).cast());
+                    }
+                    let (first, end) = (next.c.wrapping_offset(to), next.c.wrapping_offset(to).wrapping_add(bytes));
+                    for part in [first, end] {
+                        if part as usize % 64 != 0 && !next.lines.is_empty() {
+                            _mm_prefetch::<_MM_HINT_ET0>(part.cast());
+                        }
                     }
                     // SAFETY: the caller's promise: the three parts make up the row.
                     unsafe {
@@ -85,10 +121,13 @@ mod x86 {
                             std::ptr::copy_nonoverlapping(a, c, head);
                             (a, c) = (a.add(head), c.add(head));
                         }
-                        for _ in 0..(bytes - head) / 64 {
-                            $line(a, c);
-                            (a, c) = (a.add(64), c.add(64));
+                        for line in 0..(bytes - head) / 64 {
+                            if next.lines.is_empty() {
+                                _mm_prefetch::<_MM_HINT_T0>(next.ahead(a, 64 * line, bytes).cast());
+                            }
+                            $line(a.add(64 * line), c.add(64 * line));
                         }
+                        (a, c) = (a.add((bytes - head) / 64 * 64), c.add((bytes - head) / 64 * 64));
                         let tail = (bytes - head) % 64;
                         if tail > 0 {
                             std::ptr::copy_nonoverlapping(a, c, tail);
@@ -143,6 +182,7 @@ pub(super) struct Combine<'a, T> {
     pub(super) c: *mut u8,
     pub(super) rows: &'a [isize],
     pub(super) n: usize,
+    pub(super) next: Next<'a>,
 }
 
 impl<T: Scalar> Combine<'_, T> {
@@ -162,22 +202,36 @@ impl<T: Scalar> Task for Combine<'_, T> {
         // elements consist of.
         unsafe {
             match T::DTYPE {
-                DType::F32 | DType::C32 => combine::<S::F32, T>(self, |x| x as f32),
-                DType::F64 | DType::C64 => combine::<S::F64, T>(self, |x| x),
+                DType::F32 | DType::C32 => combine::<S, S::F32, T>(self, |x| x as f32),
+                DType::F64 | DType::C64 => combine::<S, S::F64, T>(self, |x| x),
             }
         }
     }
 }
 
+/// Rows of C that are fetched before they are read.
+const SOON: usize = 4;
+
 /// # Safety
 /// As [`Combine::run`]; `V` holds parts of `T`.
 #[inline(always)]
-unsafe fn combine<V: Vector, T: Scalar>(job: Combine<'_, T>, lane: impl Fn(f64) -> V::Lane) {
+unsafe fn combine<S: Simd, V: Vector, T: Scalar>(job: Combine<'_, T>, lane: impl Fn(f64) -> V::Lane) {
     let (alpha, beta) = (job.alpha.to_c64(), job.beta.map(Scalar::to_c64));
     let read = beta.is_some();
     let beta = beta.unwrap_or_default();
     let parts = size_of::<T>() / size_of::<V::Lane>();
     let sign = if job.conj { -1.0 } else { 1.0 };
+    let (bytes, next) = (job.n * size_of::<T>(), job.next);
+    let mut lines = next.lines.chunks(next.lines.len().div_ceil(job.rows.len().max(1)).max(1));
+    // With row `k`: lines of what comes next, and the row of C that will be read soon.
+    let mut fetch = |k: usize| {
+        if !next.lines.is_empty() {
+            lines.next().unwrap_or_default().iter().for_each(|&line| S::prefetch(next.a.wrapping_offset(line)));
+            if let Some(&soon) = job.rows.get(k + SOON).filter(|_| read) {
+                (0..bytes).step_by(64).for_each(|at| S::prefetch(job.c.wrapping_offset(soon).wrapping_add(at)));
+            }
+        }
+    };
     // SAFETY: the caller's promise; every access lies within the n elements of a row.
     unsafe {
         if alpha.im == 0.0 && beta.im == 0.0 {
@@ -187,9 +241,13 @@ unsafe fn combine<V: Vector, T: Scalar>(job: Combine<'_, T>, lane: impl Fn(f64) 
                 std::array::from_fn(|i| lane(if i % parts == 1 { sign * alpha.re } else { alpha.re }));
             let (alpha, beta) = (V::load(pattern.as_ptr()), V::splat(lane(beta.re)));
             for (k, &to) in job.rows.iter().enumerate() {
+                fetch(k);
                 let (a, c) = (job.a.add(k * job.pitch).cast::<V::Lane>(), job.c.offset(to).cast::<V::Lane>());
                 let whole = n - n % V::LANES;
                 for i in (0..whole).step_by(V::LANES) {
+                    if next.lines.is_empty() {
+                        S::prefetch(next.ahead(a.cast(), i * size_of::<V::Lane>(), bytes));
+                    }
                     let x = V::load(a.add(i));
                     let y = if read { x.mul_add(alpha, V::load(c.add(i)).mul(beta)) } else { x.mul(alpha) };
                     y.store(c.add(i));
@@ -210,6 +268,7 @@ unsafe fn combine<V: Vector, T: Scalar>(job: Combine<'_, T>, lane: impl Fn(f64) 
         let sign = V::splat(lane(sign));
         let times = |(x, y): (V, V), (r, i): (V, V)| (x.mul(r).sub(y.mul(i)), x.mul(i).add(y.mul(r)));
         for (k, &to) in job.rows.iter().enumerate() {
+            fetch(k);
             let (a, c) = (job.a.add(k * job.pitch).cast::<V::Lane>(), job.c.offset(to).cast::<V::Lane>());
             for i in (0..2 * job.n).step_by(2 * V::LANES) {
                 let left = 2 * job.n - i;
@@ -231,12 +290,13 @@ unsafe fn combine<V: Vector, T: Scalar>(job: Combine<'_, T>, lane: impl Fn(f64) 
 }
 
 /// The sum of `n` elements that lie together.
-pub(super) struct Sum<T> {
+pub(super) struct Sum<'a, T> {
     pub(super) a: *const T,
     pub(super) n: usize,
+    pub(super) next: Next<'a>,
 }
 
-impl<T: Scalar> Sum<T> {
+impl<T: Scalar> Sum<'_, T> {
     /// # Safety
     /// The elements can be read.
     pub(super) unsafe fn run(self, isa: Isa) -> T {
@@ -244,7 +304,7 @@ impl<T: Scalar> Sum<T> {
     }
 }
 
-impl<T: Scalar> Task for Sum<T> {
+impl<T: Scalar> Task for Sum<'_, T> {
     type Output = T;
 
     #[inline(always)]
@@ -252,8 +312,8 @@ impl<T: Scalar> Task for Sum<T> {
         // SAFETY: the promise made to `Sum::run`, which alone makes a task of it.
         let [re, im] = unsafe {
             match T::DTYPE {
-                DType::F32 | DType::C32 => sum::<S::F32, T>(self.a, self.n).map(f64::from),
-                DType::F64 | DType::C64 => sum::<S::F64, T>(self.a, self.n),
+                DType::F32 | DType::C32 => sum::<S, S::F32, T>(self).map(f64::from),
+                DType::F64 | DType::C64 => sum::<S, S::F64, T>(self),
             }
         };
         T::from_c64(crate::Complex64::new(re, im))
@@ -266,10 +326,10 @@ impl<T: Scalar> Task for Sum<T> {
 /// # Safety
 /// As [`Sum::run`]; `V` holds parts of `T`.
 #[inline(always)]
-unsafe fn sum<V: Vector, T: Scalar>(a: *const T, n: usize) -> [V::Lane; 2] {
+unsafe fn sum<S: Simd, V: Vector, T: Scalar>(job: Sum<'_, T>) -> [V::Lane; 2] {
     const REGISTERS: usize = 8;
     let parts = size_of::<T>() / size_of::<V::Lane>();
-    let (a, n) = (a.cast::<V::Lane>(), n * parts);
+    let (a, n) = (job.a.cast::<V::Lane>(), job.n * parts);
     let block = REGISTERS * V::LANES;
     // SAFETY: the caller's promise; every access lies within the n parts.
     unsafe {
@@ -277,6 +337,8 @@ unsafe fn sum<V: Vector, T: Scalar>(a: *const T, n: usize) -> [V::Lane; 2] {
         let mut at = 0;
         while at + block <= n {
             for (k, sum) in sums.iter_mut().enumerate() {
+                let byte = (at + k * V::LANES) * size_of::<V::Lane>();
+                S::prefetch(job.next.ahead(a.cast(), byte, n * size_of::<V::Lane>()));
                 *sum = sum.add(V::load(a.add(at + k * V::LANES)));
             }
             at += block;

@@ -3,7 +3,7 @@
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use super::rows::{self, Combine, Sum};
+use super::rows::{self, Combine, Next, Sum};
 use super::tiling::{Form, Tile, Tiling, BUFFER};
 use crate::{Scalar, Threads};
 
@@ -121,35 +121,41 @@ impl Tiling {
     unsafe fn pieces<T: Scalar>(&self, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>, buffer: *mut u8) {
         let isa = self.isa;
         let streams = self.streams && !matches!(job, Job::Update { .. });
-        let (one, none) = (&[0isize], (a, &[][..]));
+        let one = &[0isize];
+        let place = |at: Option<Place>| {
+            let [to, from] = at.map_or([0; 2], |at| at.at);
+            Next { a: a.wrapping_offset(from), lines: &[], c: c.wrapping_offset(to) }
+        };
         // SAFETY: the walk stays within the loops, which the caller vouches for; the buffer holds what a tile or a piece of
         // a row needs.
         unsafe {
             match &self.form {
                 Form::Nothing => {}
-                Form::Rows(bytes) => self.walk(range, |here, _| {
+                Form::Rows(bytes) => self.walk(range, |here, next| {
+                    let next = place(next);
                     let (a, c, bytes) = (a.offset(here.at[1]), c.offset(here.at[0]), bytes[here.edge]);
                     let n = bytes / size_of::<T>();
                     match job {
-                        Job::Move if streams => rows::stream(isa, (a, 0), (c, one), bytes, none),
+                        Job::Move if streams => rows::stream(isa, (a, 0), (c, one), bytes, next),
                         Job::Move => rows::copy(a, 0, c, one, bytes),
                         Job::Write { alpha, conj } => {
                             let to = if streams { buffer } else { c };
-                            Combine { alpha, conj, beta: None, a, pitch: 0, c: to, rows: one, n }.run(isa);
+                            Combine { alpha, conj, beta: None, a, pitch: 0, c: to, rows: one, n, next }.run(isa);
                             if streams {
-                                rows::stream(isa, (buffer, 0), (c, one), bytes, none);
+                                rows::stream(isa, (buffer, 0), (c, one), bytes, next);
                             }
                         }
                         Job::Update { alpha, conj, beta } => {
-                            Combine { alpha, conj, beta: Some(beta), a, pitch: 0, c, rows: one, n }.run(isa);
+                            Combine { alpha, conj, beta: Some(beta), a, pitch: 0, c, rows: one, n, next }.run(isa);
                         }
                     }
                 }),
                 Form::Sums(bytes) => {
                     let Job::Update { alpha, conj, .. } = job else { return };
-                    self.walk(range, |here, _| {
+                    self.walk(range, |here, next| {
+                        let next = place(next);
                         let (a, c) = (a.offset(here.at[1]).cast::<T>(), c.offset(here.at[0]).cast::<T>());
-                        let sum = Sum { a, n: bytes[here.edge] / size_of::<T>() }.run(isa);
+                        let sum = Sum { a, n: bytes[here.edge] / size_of::<T>(), next }.run(isa);
                         *c += alpha * if conj { sum.conj() } else { sum };
                     });
                 }
@@ -157,7 +163,7 @@ impl Tiling {
                     let Some(tile) = tiles[here.edge].as_deref() else { return };
                     let (from, to) = (a.offset(here.at[1]), c.offset(here.at[0]));
                     let lines = if next.is_some() { &*tile.lines } else { &[] };
-                    let next = (next.map_or(a, |next| a.wrapping_offset(next.at[1])), lines);
+                    let next = Next { lines, ..place(next) };
                     self.tile(tile, job, (from, to), next, streams, buffer);
                 }),
             }
@@ -175,7 +181,7 @@ impl Tiling {
         tile: &Tile,
         job: Job<T>,
         (a, c): (*const u8, *mut u8),
-        next: (*const u8, &[isize]),
+        next: Next<'_>,
         streams: bool,
         buffer: *mut u8,
     ) {
@@ -201,17 +207,20 @@ impl Tiling {
             let (pitch, rows, n) = (tile.pitch, &*tile.rows, tile.row / size_of::<T>());
             match job {
                 Job::Update { alpha, conj, beta } => {
-                    Combine { alpha, conj, beta: Some(beta), a: buffer, pitch, c, rows, n }.run(self.isa);
+                    Combine { alpha, conj, beta: Some(beta), a: buffer, pitch, c, rows, n, next }.run(self.isa);
                     return;
                 }
                 Job::Write { alpha, conj } if !streams => {
-                    Combine { alpha, conj, beta: None, a: buffer, pitch, c, rows, n }.run(self.isa);
+                    Combine { alpha, conj, beta: None, a: buffer, pitch, c, rows, n, next }.run(self.isa);
                     return;
                 }
                 Job::Write { alpha, conj } => {
-                    for k in 0..rows.len() {
+                    // At once where nothing lies between the rows.
+                    let (count, n) = if pitch == tile.row { (1, n * rows.len()) } else { (rows.len(), n) };
+                    let near = Next { a: buffer, lines: &[], c: buffer };
+                    for k in 0..count {
                         let a = buffer.add(k * pitch);
-                        Combine { alpha, conj, beta: None, a, pitch, c: a, rows: &[0], n }.run(self.isa);
+                        Combine { alpha, conj, beta: None, a, pitch, c: a, rows: &[0], n, next: near }.run(self.isa);
                     }
                 }
                 Job::Move => {}
