@@ -17,7 +17,7 @@ use tensoroxide_tensor::layout::{column_major_strides, is_injective};
 use tensoroxide_tensor::{overlap, Buffer, Layout, Pool, Region, Scalar, Threads, View, ViewMut};
 
 use crate::plan::{Inputs, Plan, Source};
-use crate::program::{Kernel, Program, Strides};
+use crate::program::{Kernel, Program, Strides, Variant};
 use crate::Error;
 
 /// A plan with the memory to run it.
@@ -131,7 +131,7 @@ impl<T: Element> Einsum<T> {
         let tensors = shapes.map(bound).collect::<Result<_, Error>>()?;
         let program = self.plan.dense_program().clone();
         let memory = Buffer::zeroed(self.plan.workspace(program.scratch()))?;
-        Ok(Workspace { program, tensors, memory, slice: vec![0; self.plan.lanes * self.plan.slices.len()] })
+        Ok(Workspace { program, tensors, memory, slice: vec![0; self.plan.lanes * self.plan.cut.fixed.len()] })
     }
 }
 
@@ -291,10 +291,10 @@ impl<T: Element> Workspace<T> {
         let Workspace { program, tensors, memory, slice } = self;
         let shared = Shared { plan, program, tensors, alpha, memory: memory.as_mut_ptr(), values: slice.as_mut_ptr() };
         let output = &tensors[tensors.len() - 1];
-        if plan.slices.is_empty() {
+        if plan.cut.fixed.is_empty() {
             let lane = shared.lane(0);
             // SAFETY: the caller's promise; there is one lane, and nothing has to have been made before.
-            return unsafe { shared.steps(&lane, 0, &[], output.start, None, beta, threads) };
+            return unsafe { shared.steps(&lane, 0..=0, &[], output.start, false, beta, threads) };
         }
         let whole = || {
             let (shape, strides) = (output.layout.shape(), output.layout.strides());
@@ -308,6 +308,8 @@ impl<T: Element> Workspace<T> {
         }
         let lanes = plan.lanes.min(threads.get());
         let all = plan.slices();
+        // SAFETY: the caller's promise; no other lane runs, and what depends on no slice needs nothing from before.
+        unsafe { shared.once(threads) }?;
         if lanes == 1 {
             // SAFETY: the caller's promise; there is one lane.
             return unsafe { shared.range(0, 0..all, Into::Output { beta }, threads) };
@@ -374,22 +376,22 @@ struct Shared<'a, T: Scalar> {
 // call that all of the lanes belong to.
 unsafe impl<T: Scalar> Sync for Shared<'_, T> {}
 
-/// The memory of a lane.
-struct Lane<T> {
-    arena: *mut T,
-    scratch: *mut T,
+/// Where a lane has its memory in the workspace.
+struct Lane {
+    arena: usize,
+    scratch: usize,
 }
 
 impl<T: Element> Shared<'_, T> {
-    fn lane(&self, t: usize) -> Lane<T> {
-        let arena = self.memory.wrapping_add(t * self.plan.lane(self.program.scratch()));
-        Lane { arena, scratch: arena.wrapping_add(self.plan.arena) }
+    fn lane(&self, t: usize) -> Lane {
+        let scratch = self.program.scratch();
+        Lane { arena: self.plan.lane_start(t, scratch), scratch: self.plan.scratch_start(t, scratch) }
     }
 
     /// The output of a lane other than 0.
     fn partial(&self, t: usize) -> *mut T {
         let output = self.tensors[self.tensors.len() - 1].layout.len();
-        self.memory.wrapping_add(self.plan.lanes * self.plan.lane(self.program.scratch()) + (t - 1) * output)
+        self.memory.wrapping_add(self.plan.lane_start(self.plan.lanes, self.program.scratch()) + (t - 1) * output)
     }
 
     /// Runs the steps of these slices, which are counted with the fastest label's values first.
@@ -404,7 +406,7 @@ impl<T: Element> Shared<'_, T> {
         into: Into<T>,
         threads: Threads,
     ) -> Result<(), Error> {
-        let (plan, lane, count) = (self.plan, self.lane(t), self.plan.slices.len());
+        let (plan, lane, count) = (self.plan, self.lane(t), self.plan.cut.fixed.len());
         // SAFETY: there are `count` values for each lane, which only this call uses.
         let values = unsafe { std::slice::from_raw_parts_mut(self.values.wrapping_add(t * count), count) };
         let mut rest = range.start;
@@ -418,9 +420,8 @@ impl<T: Element> Shared<'_, T> {
             // SAFETY: the lane's output; zero bits are 0.
             unsafe { output.write_bytes(0, length) };
         }
-        let last = self.program.partial.as_ref().filter(|_| partial);
-        // Nothing has been made yet: the first slice runs all steps.
-        let mut changed = count;
+        // Nothing has been made yet but what is made once: the first slice runs all other steps.
+        let mut changed = count.saturating_sub(1);
         for _ in range {
             // Slices of summed labels add up: the first of them brings β.
             let beta = match into {
@@ -428,50 +429,66 @@ impl<T: Element> Shared<'_, T> {
                 _ => T::ONE,
             };
             // SAFETY: the caller's promise; what these steps do not make anew is there from the slice before.
-            unsafe { self.steps(&lane, changed, values, output, last, beta, threads) }?;
-            changed = advance(values, plan.slice_extents()).unwrap_or(count);
+            unsafe { self.steps(&lane, 0..=changed, values, output, partial, beta, threads) }?;
+            changed = advance(values, plan.slice_extents()).unwrap_or(0);
         }
         Ok(())
     }
 
     /// Whether this is the first slice that reaches its elements of the output.
     fn first(&self, values: &[usize]) -> bool {
-        let output = &self.plan.network().output;
-        self.plan.slices.iter().zip(values).all(|(label, &value)| value == 0 || output.contains(label))
+        let output = &self.plan.cut.sliced.output;
+        self.plan.cut.fixed.iter().zip(values).all(|(label, &value)| value == 0 || output.contains(label))
     }
 
-    /// Runs the steps that depend on one of the labels up to `changed`, the last one by `last` if the output is not the
-    /// caller's.
+    /// Runs the steps that no slice changes.
+    ///
+    /// # Safety
+    /// As [`Workspace::run`]; no lane runs.
+    unsafe fn once(&self, threads: Threads) -> Result<(), Error> {
+        let (lane, count) = (self.lane(0), self.plan.cut.fixed.len());
+        // SAFETY: there are `count` values for each lane, which nobody uses now.
+        let values = unsafe { std::slice::from_raw_parts_mut(self.values, count) };
+        values.fill(0);
+        // SAFETY: the caller's promise; the output is not among what these steps make.
+        unsafe { self.steps(&lane, count..=count, values, std::ptr::null_mut(), false, T::ZERO, threads) }
+    }
+
+    /// Runs the steps whose fastest label ([`Step::every`](crate::plan::Step::every)) is among those `of` these positions,
+    /// the last one into a lane's own output if the output is `partial`.
     ///
     /// # Safety
     /// As [`Shared::range`], and every step that does not run has run with the values that its labels have.
     #[allow(clippy::too_many_arguments)]
     unsafe fn steps(
         &self,
-        lane: &Lane<T>,
-        changed: usize,
+        lane: &Lane,
+        of: std::ops::RangeInclusive<usize>,
         values: &[usize],
         output: *mut T,
-        last: Option<&Kernel>,
+        partial: bool,
         beta: T,
         threads: Threads,
     ) -> Result<(), Error> {
         let plan = self.plan;
         // SAFETY: the lane's memory goes on behind its arena for as long as the scratch is.
-        let scratch = unsafe { std::slice::from_raw_parts_mut(lane.scratch, self.program.scratch()) };
+        let scratch = unsafe { std::slice::from_raw_parts_mut(self.memory.add(lane.scratch), self.program.scratch()) };
+        let made = |i: usize| self.memory.wrapping_add(plan.start_of(i, lane.arena));
         let read = |source: Source| match source {
             Source::Operand(i) => (self.tensors[i].start.cast_const(), self.tensors[i].conj),
             // The layouts of intermediates are dense: nothing lies before their first element.
-            Source::Intermediate(i) => (lane.arena.wrapping_add(plan.intermediates[i].start).cast_const(), false),
+            Source::Intermediate(i) => (made(i).cast_const(), false),
         };
-        for (step, kernel) in plan.steps.iter().zip(&self.program.kernels) {
-            if step.every > changed {
+        let Variant { kernels, partial: into_partial } = &self.program.variants[plan.cut.variant(values)];
+        let last = into_partial.as_ref().filter(|_| partial);
+        for (step, kernel) in plan.steps.iter().zip(kernels) {
+            if !of.contains(&step.every) {
                 continue;
             }
             // Only the last step meets the caller's α, β and output.
             let (kernel, alpha, beta, out) = match step.output {
                 None => (last.unwrap_or(kernel), self.alpha, beta, output),
-                Some(i) => (kernel, T::ONE, T::ZERO, lane.arena.wrapping_add(plan.intermediates[i].start)),
+                Some(i) => (kernel, T::ONE, T::ZERO, made(i)),
             };
             // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which the memory is long
             // enough for, and those that hold values at once share no element (see `plan::arena`). The program was made

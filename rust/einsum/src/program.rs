@@ -1,6 +1,6 @@
 //! A plan's steps made ready for operands of given strides.
 
-use tensoroxide_contract::{Axes, Pair, Settings, Single};
+use tensoroxide_contract::{Pair, Settings, Single};
 use tensoroxide_tensor::layout::column_major_strides;
 
 use crate::plan::{Inputs, Plan, Source, Step};
@@ -22,40 +22,26 @@ pub(crate) enum Kernel {
 /// All steps, ready to run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Program {
+    /// For each variant of the slices (see [`Cut`](crate::plan::Cut)).
+    pub(crate) variants: Vec<Variant>,
+    scratch: usize,
+}
+
+/// The steps of a variant.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Variant {
     pub(crate) kernels: Vec<Kernel>,
     /// The last step into a dense column-major output, where lanes have one of their own.
     pub(crate) partial: Option<Kernel>,
-    scratch: usize,
 }
 
 impl Program {
     pub(crate) fn new(plan: &Plan, strides: &Strides<'_>, settings: Settings) -> Result<Program, Error> {
-        let network = plan.network();
-        let output_shape = plan.output_shape();
-        let source = |source: Source| match source {
-            Source::Operand(i) => {
-                Axes { labels: &network.operands[i], shape: &network.shapes[i], strides: strides.operands[i] }
-            }
-            Source::Intermediate(i) => intermediate(plan, i),
-        };
-        let kernel = |step: &Step, strides: &[isize]| -> Result<Kernel, Error> {
-            let output = match step.output {
-                Some(i) => intermediate(plan, i),
-                None => Axes { labels: &network.output, shape: &output_shape, strides },
-            };
-            Ok(match step.inputs {
-                Inputs::Single(a) => Kernel::Single(Box::new(Single::new(source(a), output, &plan.slices)?)),
-                Inputs::Pair(a, b) => Kernel::Pair(Pair::new(source(a), source(b), output, &plan.slices, settings)?),
-            })
-        };
-        let kernels = plan.steps.iter().map(|step| kernel(step, strides.output));
-        let kernels = kernels.collect::<Result<Vec<Kernel>, Error>>()?;
-        let partial = match plan.steps.last() {
-            Some(last) if plan.partial_outputs() > 0 => Some(kernel(last, &column_major_strides(&output_shape))?),
-            _ => None,
-        };
-        let scratch = kernels.iter().chain(&partial).map(Kernel::scratch).max().unwrap_or(0);
-        Ok(Program { kernels, partial, scratch })
+        let variants = (0..plan.cut.variants()).map(|variant| Variant::new(plan, strides, settings, variant));
+        let variants = variants.collect::<Result<Vec<Variant>, Error>>()?;
+        let kernels = variants.iter().flat_map(|variant| variant.kernels.iter().chain(&variant.partial));
+        let scratch = kernels.map(Kernel::scratch).max().unwrap_or(0);
+        Ok(Program { variants, scratch })
     }
 
     /// For dense column-major operands and output.
@@ -71,14 +57,14 @@ impl Program {
         self.scratch
     }
 
-    /// Elements of scratch of a step.
+    /// Elements of scratch of a step, as of all that follows: in most of the slices.
     pub(crate) fn scratch_of(&self, k: usize) -> usize {
-        self.kernels[k].scratch()
+        self.variants[0].kernels[k].scratch()
     }
 
     /// Multiplications of one run of a step.
     pub(crate) fn multiplications(&self, k: usize) -> f64 {
-        match &self.kernels[k] {
+        match &self.variants[0].kernels[k] {
             Kernel::Single(_) => 0.0,
             Kernel::Pair(pair) => pair.volume(),
         }
@@ -86,7 +72,7 @@ impl Program {
 
     /// Elements that one run of a step takes through dense copies.
     pub(crate) fn copied(&self, k: usize) -> usize {
-        match &self.kernels[k] {
+        match &self.variants[0].kernels[k] {
             Kernel::Single(_) => 0,
             Kernel::Pair(pair) => pair.copied(),
         }
@@ -94,10 +80,40 @@ impl Program {
 
     /// What computes a step.
     pub(crate) fn kernel_name(&self, k: usize) -> String {
-        match &self.kernels[k] {
+        match &self.variants[0].kernels[k] {
             Kernel::Single(_) => "copy or sum".to_owned(),
             Kernel::Pair(pair) => pair.kernel_name(),
         }
+    }
+}
+
+impl Variant {
+    fn new(plan: &Plan, strides: &Strides<'_>, settings: Settings, variant: usize) -> Result<Variant, Error> {
+        let (cut, given) = (&plan.cut, plan.network());
+        let source = |source: Source| match source {
+            Source::Operand(i) => cut.axes(&given.operands[i], &given.shapes[i], strides.operands[i], variant),
+            Source::Intermediate(i) => cut.dense(&plan.intermediates[i].labels, variant),
+        };
+        let output_shape = plan.output_shape();
+        let kernel = |step: &Step, strides: &[isize]| -> Result<Kernel, Error> {
+            let output = match step.output {
+                Some(i) => cut.dense(&plan.intermediates[i].labels, variant),
+                None => cut.axes(&given.output, &output_shape, strides, variant),
+            };
+            let (output, fixed) = (output.axes(), &cut.fixed);
+            Ok(match step.inputs {
+                Inputs::Single(a) => Kernel::Single(Box::new(Single::new(source(a).axes(), output, fixed)?)),
+                Inputs::Pair(a, b) => {
+                    Kernel::Pair(Pair::new(source(a).axes(), source(b).axes(), output, fixed, settings)?)
+                }
+            })
+        };
+        let kernels = plan.steps.iter().map(|step| kernel(step, strides.output)).collect::<Result<_, Error>>()?;
+        let partial = match plan.steps.last() {
+            Some(last) if plan.partial_outputs() > 0 => Some(kernel(last, &column_major_strides(&output_shape))?),
+            _ => None,
+        };
+        Ok(Variant { kernels, partial })
     }
 }
 
@@ -108,9 +124,4 @@ impl Kernel {
             Kernel::Pair(pair) => pair.scratch(),
         }
     }
-}
-
-fn intermediate(plan: &Plan, i: usize) -> Axes<'_> {
-    let made = &plan.intermediates[i];
-    Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() }
 }

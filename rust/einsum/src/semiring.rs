@@ -11,7 +11,7 @@ use tensoroxide_tensor::layout::element_count;
 use tensoroxide_tensor::semiring::{Plain, Selective, Semiring};
 use tensoroxide_tensor::{overlap, DType, Error as Memory, Pool, Threads, View, ViewMut};
 
-use crate::plan::{Inputs, Plan, Source, Step};
+use crate::plan::{CutAxes, Inputs, Plan, Source, Step};
 use crate::{Error, Options};
 
 /// What [`SemiringEinsum::argmax`] gives a label that has no value: off the diagonal of an output, or in a sum of nothing.
@@ -40,6 +40,7 @@ pub struct SemiringEinsum<S: Semiring> {
 
 #[derive(Debug)]
 struct Workspace<T> {
+    /// Those of each variant of the slices, one variant after another.
     steps: Vec<SemiringStep>,
     /// What the steps are for: the strides of all operands and the output.
     strides: Vec<isize>,
@@ -83,7 +84,7 @@ impl<S: Semiring> SemiringEinsum<S> {
         let strides: Vec<&[isize]> = dense.iter().map(Vec::as_slice).collect();
         let output = tensoroxide_tensor::layout::column_major_strides(&self.plan.output_shape());
         let steps = self.steps(&strides, &output)?;
-        Ok(self.plan.arena.saturating_add(scratch(&steps, threads)))
+        Ok(self.plan.scratch_start(0, 0).saturating_add(scratch(&steps, threads)))
     }
 
     /// output ← the Einstein sum of the operands; output ⊕ that with `accumulate`.
@@ -110,10 +111,11 @@ impl<S: Semiring> SemiringEinsum<S> {
             workspace.strides = strides().collect();
         }
         let Workspace { steps, memory, slice, .. } = &mut *workspace;
-        grow::<S>(memory, plan.arena.saturating_add(scratch(steps, threads)))?;
-        let (arena, scratch) = memory.split_at_mut(plan.arena);
+        let arena = plan.scratch_start(0, 0);
+        grow::<S>(memory, arena.saturating_add(scratch(steps, threads)))?;
+        let (arena, scratch) = memory.split_at_mut(arena);
         slice.clear();
-        slice.resize(plan.slices.len(), 0);
+        slice.resize(plan.cut.fixed.len(), 0);
         let out = output.as_mut_ptr();
         // A sliced label without values: only the sum of nothing is left, which the steps make of any slice with a value.
         if plan.slice_extents().any(|extent| extent == 0) {
@@ -126,20 +128,22 @@ impl<S: Semiring> SemiringEinsum<S> {
         let arena = arena.as_mut_ptr();
         let at = |source: Source| match source {
             Source::Operand(i) => operands[i].as_ptr(),
-            Source::Intermediate(i) => arena.wrapping_add(plan.intermediates[i].start).cast_const(),
+            Source::Intermediate(i) => arena.wrapping_add(plan.start_of(i, plan.lane_start(0, 0))).cast_const(),
         };
         loop {
             // Slices of summed labels add up.
-            let summed = plan.slices.iter().zip(&*slice).filter(|(label, _)| !plan.network().output.contains(label));
+            let summed = plan.cut.fixed.iter().zip(&*slice);
+            let summed = summed.filter(|(label, _)| !plan.cut.sliced.output.contains(label));
             let again = summed.into_iter().any(|(_, &value)| value > 0);
-            for (Step { inputs, output, .. }, step) in plan.steps.iter().zip(&*steps) {
+            let of_variant = &steps[plan.cut.variant(slice) * plan.steps.len()..];
+            for (Step { inputs, output, .. }, step) in plan.steps.iter().zip(of_variant) {
                 let (a, b) = match *inputs {
                     Inputs::Single(a) => (at(a), at(a)),
                     Inputs::Pair(a, b) => (at(a), at(b)),
                 };
                 let (c, accumulate) = match output {
                     None => (out, accumulate || again),
-                    Some(i) => (arena.wrapping_add(plan.intermediates[*i].start), false),
+                    Some(i) => (arena.wrapping_add(plan.start_of(*i, plan.lane_start(0, 0))), false),
                 };
                 // SAFETY: the views vouch for the operands and the output, which share no element. Intermediates lie in the
                 // arena, and those in use at once share no element (see `plan::arena`). The steps were made for the layouts of
@@ -174,28 +178,29 @@ impl<S: Semiring> SemiringEinsum<S> {
         }
     }
 
-    /// The steps for operands and an output of these strides.
+    /// The steps for operands and an output of these strides, of one variant of the slices after another.
     fn steps(&self, operands: &[&[isize]], output: &[isize]) -> Result<Vec<SemiringStep>, Error> {
-        let (plan, network) = (&self.plan, self.plan.network());
+        let (plan, cut, network) = (&self.plan, &self.plan.cut, self.plan.network());
         let output_shape = plan.output_shape();
-        let axes = |source: Source| match source {
-            Source::Operand(i) => {
-                Axes { labels: &network.operands[i], shape: &network.shapes[i], strides: operands[i] }
-            }
-            Source::Intermediate(i) => intermediate(plan, i),
-        };
-        let step = |step: &Step| {
+        let step = |step: &Step, variant: usize| {
+            let axes = |source: Source| match source {
+                Source::Operand(i) => cut.axes(&network.operands[i], &network.shapes[i], operands[i], variant),
+                Source::Intermediate(i) => cut.dense(&plan.intermediates[i].labels, variant),
+            };
             let c = match step.output {
-                Some(i) => intermediate(plan, i),
-                None => Axes { labels: &network.output, shape: &output_shape, strides: output },
+                Some(i) => cut.dense(&plan.intermediates[i].labels, variant),
+                None => cut.axes(&network.output, &output_shape, output, variant),
             };
             let (a, b) = match step.inputs {
                 Inputs::Single(a) => (axes(a), None),
                 Inputs::Pair(a, b) => (axes(a), Some(axes(b))),
             };
-            Ok(SemiringStep::new(a, b, c, &plan.slices, !self.frugal)?)
+            Ok(SemiringStep::new(a.axes(), b.as_ref().map(CutAxes::axes), c.axes(), &cut.fixed, !self.frugal)?)
         };
-        plan.steps.iter().map(step).collect()
+        (0..cut.variants())
+            .flat_map(|variant| plan.steps.iter().map(move |s| (s, variant)))
+            .map(|(s, v)| step(s, v))
+            .collect()
     }
 }
 
@@ -286,7 +291,7 @@ impl<S: Selective> SemiringEinsum<S> {
         let starts: Vec<usize> = sizes.scan(0usize, |end, size| Some(std::mem::replace(end, *end + size))).collect();
         let total = plan.intermediates.iter().map(|made| made.layout.len()).fold(0, usize::saturating_add);
         element_count(&[total])?;
-        if !plan.slices.is_empty() {
+        if !plan.cut.fixed.is_empty() {
             return Err(Error::MemoryLimit { limit: 0, needed: total.saturating_mul(size_of::<S::Element>()) });
         }
         let strides: Vec<&[isize]> = operands.iter().map(View::strides).collect();

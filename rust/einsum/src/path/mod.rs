@@ -33,6 +33,7 @@ use tensoroxide_tensor::DType;
 
 pub use form::Form;
 pub use model::Minimize;
+pub(crate) use model::Model;
 use search::Clock;
 use tree::Hypergraph;
 

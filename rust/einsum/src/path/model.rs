@@ -26,13 +26,13 @@ pub(super) struct Cost {
 
 /// Weights of the parts of a step's cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Model {
+pub(crate) struct Model {
     /// Of a multiplication.
-    pub(super) multiply: f64,
+    pub(crate) multiply: f64,
     /// Of an element read or written.
-    pub(super) touch: f64,
+    pub(crate) touch: f64,
     /// Of a step.
-    pub(super) step: f64,
+    pub(crate) step: f64,
     /// Whether the largest result counts before all that.
     pub(super) peak: bool,
     /// Costs are in units of 2^shift.
@@ -57,7 +57,7 @@ impl Model {
     }
 
     /// The time model.
-    pub(super) fn nanoseconds(dtype: DType) -> Model {
+    pub(crate) fn nanoseconds(dtype: DType) -> Model {
         let complex = if dtype.is_complex() { 4.0 } else { 1.0 };
         let single = if dtype.size() / if dtype.is_complex() { 2 } else { 1 } == 4 { 0.5 } else { 1.0 };
         let touch = BYTE_NS * dtype.size() as f64;

@@ -38,10 +38,39 @@ impl Block {
     }
 }
 
-/// Gives every intermediate its place in the workspace, and returns the length of all.
-pub(super) fn place(intermediates: &mut [Intermediate], steps: &[Step]) -> Result<usize, Error> {
+/// How much memory the intermediates take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// Elements of what is made once and read by all lanes.
+    pub(super) common: usize,
+    /// Elements of all others, for each lane.
+    pub(super) arena: usize,
+}
+
+/// Gives every intermediate its place: in the arena of each lane or, if there are several lanes, in the memory that
+/// they have in common. What is made once but not read by the slices is in the arena of the lane that makes it. `once` is the [`Step::every`] of steps
+/// that no slice changes.
+pub(super) fn place(
+    intermediates: &mut [Intermediate],
+    steps: &[Step],
+    once: usize,
+    lanes: usize,
+) -> Result<Room, Error> {
     let blocks = blocks(intermediates, steps);
-    let total = blocks.iter().try_fold(0usize, |sum, block| sum.checked_add(block.size));
+    for (made, block) in intermediates.iter_mut().zip(&blocks) {
+        made.common = lanes > 1 && block.lives_on() && block.every == once;
+    }
+    let (mut common, mut own) = (0usize, Vec::new());
+    for (i, block) in blocks.iter().enumerate() {
+        if intermediates[i].common {
+            intermediates[i].start = common;
+            common = common.saturating_add(block.size);
+        } else {
+            own.push(i);
+        }
+    }
+    let blocks: Vec<Block> = own.iter().map(|&i| blocks[i]).collect();
+    let total = blocks.iter().try_fold(common, |sum, block| sum.checked_add(block.size));
     let total = total.unwrap_or(usize::MAX);
     let by_time: Vec<usize> = (0..blocks.len()).collect();
     let mut best = lay(&blocks, &by_time);
@@ -53,9 +82,9 @@ pub(super) fn place(intermediates: &mut [Intermediate], steps: &[Step]) -> Resul
             best = other;
         }
     }
-    tensoroxide_tensor::layout::element_count(&[if total == usize::MAX { total } else { best.1 }])?;
-    intermediates.iter_mut().zip(best.0).for_each(|(made, start)| made.start = start);
-    Ok(best.1)
+    tensoroxide_tensor::layout::element_count(&[if total == usize::MAX { total } else { common + best.1 }])?;
+    own.iter().zip(best.0).for_each(|(&i, start)| intermediates[i].start = start);
+    Ok(Room { common, arena: best.1 })
 }
 
 fn blocks(intermediates: &[Intermediate], steps: &[Step]) -> Vec<Block> {

@@ -5,6 +5,7 @@ use tensoroxide_tensor::layout::column_major_strides;
 use tensoroxide_tensor::Layout;
 
 use super::arena::place;
+use super::cut::{Cut, CutAxes};
 use super::{Inputs, Intermediate, Plan, Source, Step};
 use crate::network::Network;
 use crate::path::Path;
@@ -13,8 +14,9 @@ use crate::Error;
 
 /// The one part of a plan that is put together step by step.
 pub(super) struct Builder<'a> {
+    /// The network with its sliced labels taken apart.
     network: &'a Network,
-    slices: &'a [Label],
+    cut: &'a Cut,
     settings: Settings,
     /// Whether steps run only as often as something that they depend on changes from slice to slice.
     hoist: bool,
@@ -24,12 +26,15 @@ pub(super) struct Builder<'a> {
     intermediates: Vec<Intermediate>,
     /// What stands for each tensor of the path.
     sources: Vec<Source>,
-    operand_strides: Vec<Vec<isize>>,
+    operands: Vec<CutAxes>,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(network: &'a Network, slices: &'a [Label], settings: Settings, hoist: bool) -> Builder<'a> {
-        let operand_strides = network.shapes.iter().map(|shape| column_major_strides(shape)).collect();
+    pub(super) fn new(cut: &'a Cut, settings: Settings, hoist: bool) -> Builder<'a> {
+        let (given, network) = (&cut.given, &cut.sliced);
+        let axes =
+            |(labels, shape): (&Vec<Label>, &Vec<usize>)| cut.axes(labels, shape, &column_major_strides(shape), 0);
+        let operands = given.operands.iter().zip(&given.shapes).map(axes).collect();
         let sources = (0..network.operands.len()).map(Source::Operand).collect();
         let mut users = vec![0; network.extents.len()];
         for labels in network.operands.iter().chain([&network.output]) {
@@ -37,14 +42,14 @@ impl<'a> Builder<'a> {
         }
         Builder {
             network,
-            slices,
+            cut,
             settings,
             hoist,
             users,
             steps: Vec::new(),
             intermediates: Vec::new(),
             sources,
-            operand_strides,
+            operands,
         }
     }
 
@@ -74,10 +79,10 @@ impl<'a> Builder<'a> {
             self.steps.push(Step { inputs: Inputs::Single(last), output: None, every: 0 });
         }
         self.find_rhythm();
-        let arena = place(&mut self.intermediates, &self.steps)?;
+        let room = place(&mut self.intermediates, &self.steps, self.cut.fixed.len(), 1)?;
         let mut plan = Plan {
             text: text.to_owned(),
-            network: self.network.clone(),
+            cut: self.cut.clone(),
             dtype: self.settings.dtype,
             settings: self.settings,
             lanes: 1,
@@ -86,8 +91,7 @@ impl<'a> Builder<'a> {
             path: path.clone(),
             steps: self.steps,
             intermediates: self.intermediates,
-            slices: self.slices.to_vec(),
-            arena,
+            room,
             program: Program::default(),
         };
         plan.program = Program::dense(&plan)?;
@@ -96,12 +100,12 @@ impl<'a> Builder<'a> {
 
     /// Sets [`Step::every`]. A step depends on a sliced label if an operand below it has the label.
     fn find_rhythm(&mut self) {
-        if !self.hoist {
+        if !self.hoist || self.cut.fixed.is_empty() {
             return;
         }
         let lowest = |labels: &[Label]| {
-            let at = |label: &Label| self.slices.iter().position(|sliced| sliced == label);
-            labels.iter().filter_map(at).min().unwrap_or(self.slices.len())
+            let at = |label: &Label| self.cut.fixed.iter().position(|sliced| sliced == label);
+            labels.iter().filter_map(at).min().unwrap_or(self.cut.fixed.len())
         };
         let operands: Vec<usize> = self.network.operands.iter().map(|labels| lowest(labels)).collect();
         let mut made = vec![0; self.intermediates.len()];
@@ -119,6 +123,9 @@ impl<'a> Builder<'a> {
         if let Some(last) = self.steps.last_mut() {
             last.every = 0;
         }
+        // What is made once is made before the first slice.
+        let once = self.cut.fixed.len();
+        self.steps.sort_by_key(|step| step.every < once);
     }
 
     /// Sums operands over labels that nothing else has, before anything is multiplied by them. A lone operand is the
@@ -131,8 +138,9 @@ impl<'a> Builder<'a> {
         for (operand, labels) in network.operands.iter().enumerate() {
             // An operand counts once as a user of each of its labels; whoever else is one needs the label.
             let needed = |label: &Label| self.users[*label as usize] > 1;
-            let lonely =
-                |label: &Label| network.extents[*label as usize] != 1 && !self.slices.contains(label) && !needed(label);
+            let lonely = |label: &Label| {
+                network.extents[*label as usize] != 1 && !self.cut.fixed.contains(label) && !needed(label)
+            };
             if !labels.iter().any(lonely) {
                 continue;
             }
@@ -155,11 +163,7 @@ impl<'a> Builder<'a> {
 
     fn axes(&self, source: Source) -> Axes<'_> {
         match source {
-            Source::Operand(i) => Axes {
-                labels: &self.network.operands[i],
-                shape: &self.network.shapes[i],
-                strides: &self.operand_strides[i],
-            },
+            Source::Operand(i) => self.operands[i].axes(),
             Source::Intermediate(i) => {
                 let Intermediate { labels, layout, .. } = &self.intermediates[i];
                 Axes { labels, shape: layout.shape(), strides: layout.strides() }
@@ -169,9 +173,9 @@ impl<'a> Builder<'a> {
 
     /// A dense tensor with these labels, but for the sliced ones.
     fn dense(&self, labels: &[Label]) -> Result<Intermediate, Error> {
-        let labels: Vec<Label> = labels.iter().copied().filter(|label| !self.slices.contains(label)).collect();
+        let labels: Vec<Label> = labels.iter().copied().filter(|label| !self.cut.fixed.contains(label)).collect();
         let shape: Vec<usize> = labels.iter().map(|&label| self.network.extents[label as usize]).collect();
-        Ok(Intermediate { layout: Layout::column_major(&shape)?, labels, start: 0 })
+        Ok(Intermediate { layout: Layout::column_major(&shape)?, labels, start: 0, common: false })
     }
 
     fn intermediate(&mut self, labels: Vec<Label>) -> Result<usize, Error> {
@@ -234,7 +238,7 @@ impl<'a> Builder<'a> {
             }
             let made = self.dense(labels)?;
             let axes = Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() };
-            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, self.slices, self.settings)?.overhead();
+            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, &self.cut.fixed, self.settings)?.overhead();
             if let Some(partner) = partner {
                 cost += self.cost_of_use(axes, partner, last)?;
             }
@@ -259,7 +263,7 @@ impl<'a> Builder<'a> {
         labels.retain(|label| axes.labels.contains(label) || with.labels.contains(label));
         let result = self.dense(&labels)?;
         let result = Axes { labels: &result.labels, shape: result.layout.shape(), strides: result.layout.strides() };
-        Ok(Pair::new(axes, with, result, self.slices, self.settings).map_or(0.0, |step| step.overhead()))
+        Ok(Pair::new(axes, with, result, &self.cut.fixed, self.settings).map_or(0.0, |step| step.overhead()))
     }
 }
 

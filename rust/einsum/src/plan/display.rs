@@ -9,7 +9,7 @@ use super::{Plan, Source};
 impl Plan {
     /// The labels of a tensor as text.
     fn names(&self, labels: &[Label]) -> String {
-        labels.iter().map(|&label| self.network.names[label as usize].as_str()).collect()
+        labels.iter().map(|&label| self.cut.sliced.names[label as usize].as_str()).collect()
     }
 }
 
@@ -31,27 +31,32 @@ fn bytes(n: usize) -> String {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} of {}", self.text, self.dtype)?;
-        for (shape, labels) in self.network.shapes.iter().zip(&self.network.operands) {
+        for (shape, labels) in self.cut.given.shapes.iter().zip(&self.cut.given.operands) {
             writeln!(f, "  operand {:<12} {shape:?}", self.names(labels))?;
         }
-        writeln!(f, "  output  {:<12} {:?}", self.names(&self.network.output), self.output_shape())?;
+        writeln!(f, "  output  {:<12} {:?}", self.names(&self.cut.given.output), self.output_shape())?;
         let (steps, moved) = (several(self.steps(), "step"), self.bytes_moved());
         write!(f, "  {steps}, {:.2e} flops, {moved:.2e} bytes moved, peak {}", self.flops(), bytes(self.peak_bytes()))?;
-        if !self.slices.is_empty() {
+        if !self.cut.fixed.is_empty() {
             let overhead = self.slicing_overhead();
-            write!(f, "\n  {} over {}", several(self.slices(), "slice"), self.names(&self.slices))?;
+            write!(f, "\n  {} over {}", several(self.slices(), "slice"), self.cut.describe())?;
             write!(f, ", {overhead:.2} times the flops without")?;
             if self.lanes > 1 {
                 write!(f, ", on {} threads", self.lanes)?;
             }
         }
         for (k, step) in self.steps.iter().enumerate() {
-            let inputs: Vec<String> = step.sources().map(|source: Source| self.names(self.labels(source))).collect();
-            let output = self.names(self.output_labels(step));
+            // Tensors of the caller's as they are, not taken apart.
+            let labels = |source: Source| match source {
+                Source::Operand(i) => self.names(&self.cut.given.operands[i]),
+                Source::Intermediate(i) => self.names(&self.intermediates[i].labels),
+            };
+            let inputs: Vec<String> = step.sources().map(labels).collect();
+            let output = self.names(step.output.map_or(&self.cut.given.output, |i| &self.intermediates[i].labels));
             let kernel = self.program.kernel_name(k);
             write!(f, "\n  {:>3}. {}->{output}: {kernel}", k + 1, inputs.join(","))?;
             write!(f, ", {:.1e} flops, {:.1e} bytes", self.step_flops(k), self.step_bytes(k))?;
-            if !self.slices.is_empty() {
+            if !self.cut.fixed.is_empty() {
                 match self.runs(k) {
                     1.0 => f.write_str(", once")?,
                     runs => write!(f, ", {runs} times")?,

@@ -2,6 +2,7 @@
 
 mod arena;
 mod build;
+mod cut;
 mod display;
 mod slicing;
 
@@ -10,13 +11,18 @@ use tensoroxide_tensor::{DType, Layout, Threads};
 
 use crate::network::Network;
 use crate::notation::Expression;
-use crate::path::{self, Path};
+use crate::path::{self, Model, Path};
 use crate::program::Program;
 use crate::{Error, Options};
+use arena::{place, Room};
 use build::Builder;
+use cut::Slice;
+pub(crate) use cut::{Cut, CutAxes};
 
 /// Floating-point operations that make another thread for the slices worth waking.
 const LANE_WORK: usize = 1 << 18;
+/// Nanoseconds of work that a step wakes another thread for.
+const THREAD_NS: f64 = 2e4;
 
 /// A tensor of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +69,19 @@ impl Step {
 pub(crate) struct Intermediate {
     pub(crate) labels: Vec<Label>,
     pub(crate) layout: Layout,
-    /// Its first element in the workspace.
+    /// Its first element in the arena of a lane, or in the memory that the lanes have in common.
     pub(crate) start: usize,
+    /// Whether all lanes read it, but none makes it.
+    pub(crate) common: bool,
+}
+
+/// The plan that is estimated to take less time.
+fn faster(x: Result<Plan, Error>, y: Result<Plan, Error>) -> Result<Plan, Error> {
+    match (x, y) {
+        (Ok(x), Ok(y)) => Ok(if y.nanoseconds() < x.nanoseconds() { y } else { x }),
+        (Ok(x), Err(_)) => Ok(x),
+        (Err(_), y) => y,
+    }
 }
 
 /// A planned Einstein summation. It holds no tensors, and can be shared.
@@ -80,7 +97,8 @@ pub(crate) struct Intermediate {
 #[derive(Clone, Debug)]
 pub struct Plan {
     text: String,
-    network: Network,
+    /// The network, and its slices: of their labels the one that changes most often comes first.
+    pub(crate) cut: Cut,
     path: Path,
     dtype: DType,
     /// What the steps are prepared for.
@@ -93,10 +111,8 @@ pub struct Plan {
     whole_flops: Option<f64>,
     pub(crate) steps: Vec<Step>,
     pub(crate) intermediates: Vec<Intermediate>,
-    /// The sliced labels, the one that changes most often first.
-    pub(crate) slices: Vec<Label>,
-    /// Elements of all intermediates, as they share the workspace.
-    pub(crate) arena: usize,
+    /// What the intermediates take, as they share memory.
+    room: Room,
     /// The steps for dense column-major operands and output.
     program: Program,
 }
@@ -113,14 +129,15 @@ impl Plan {
             Some(path) => path.fits(&network).map(|()| path)?,
             None => path::search(&network, dtype, &options.search),
         };
-        let build = |slices: &[Label], settings: Settings, hoist: bool| {
-            Builder::new(&network, slices, settings, hoist).build(expression, &path)
+        let build = |slices: &[Slice], settings: Settings, hoist: bool, lanes: usize| {
+            let plan = Builder::new(&Cut::new(&network, slices), settings, hoist).build(expression, &path)?;
+            plan.on_lanes(lanes)
         };
         let mut settings = Settings { dtype, threads: options.threads, least_scratch: false };
-        let Some(limit) = options.memory_limit else { return build(&[], settings, false) };
+        let Some(limit) = options.memory_limit else { return build(&[], settings, false, 1) };
         // Kernels with less scratch, and fewer threads, which take scratch each, before slices, which cost arithmetic.
         loop {
-            let mut plan = build(&[], settings, false)?;
+            let mut plan = build(&[], settings, false, 1)?;
             if plan.peak_bytes() <= limit {
                 plan.limit = Some(limit);
                 return Ok(plan);
@@ -133,43 +150,64 @@ impl Plan {
                 break;
             }
         }
-        let sliced = |least_scratch: bool| {
-            let settings = Settings { dtype, threads: Threads::ONE, least_scratch };
-            let whole = build(&[], settings, false)?;
-            let mut plan = slicing::slice(&whole, limit, &|slices, hoist| build(slices, settings, hoist))?;
-            (plan.limit, plan.whole_flops) = (Some(limit), Some(whole.flops()));
-            plan.share(options.threads)?;
-            Ok::<Plan, Error>(plan)
+        let sliced = |lanes: usize, threads: usize| {
+            let with = |least_scratch: bool| {
+                let settings = Settings { dtype, threads: Threads::new(threads), least_scratch };
+                let whole = build(&[], settings, false, 1)?;
+                let build = |slices: &[Slice], hoist| build(slices, settings, hoist, lanes);
+                let mut plan = slicing::slice(&whole, limit, lanes, &build)?;
+                (plan.limit, plan.whole_flops) = (Some(limit), Some(whole.flops()));
+                Ok(plan)
+            };
+            faster(with(false), with(true))
         };
-        let share = |plan: &Plan| plan.flops() / plan.lanes as f64;
-        match (sliced(false), sliced(true)) {
-            (Ok(fast), Ok(small)) if share(&small) < share(&fast) => Ok(small),
-            (Ok(fast), _) => Ok(fast),
-            (Err(_), small) => small,
-        }
+        // A lane for each thread, or one whose steps use them all; fewer where the limit leaves no room for so many.
+        let halves = |n: usize| std::iter::successors(Some(n), |&n| (n > 1).then_some(n / 2));
+        let first = |plans: &mut dyn Iterator<Item = Result<Plan, Error>>| {
+            let mut last = Err(Error::MemoryLimit { limit, needed: usize::MAX });
+            for plan in plans {
+                last = plan;
+                if last.is_ok() {
+                    break;
+                }
+            }
+            last
+        };
+        let threads = options.threads.get();
+        let lanes = first(&mut halves(threads).filter(|&lanes| lanes > 1).map(|lanes| sliced(lanes, 1)));
+        faster(lanes, first(&mut halves(threads).map(|threads| sliced(1, threads))))
     }
 
-    /// Gives the slices to as many of these threads as the limit allows.
-    fn share(&mut self, threads: Threads) -> Result<(), Error> {
+    /// Gives the slices to so many threads, or to as many as have enough to do.
+    fn on_lanes(mut self, lanes: usize) -> Result<Plan, Error> {
         let work = self.flops().min(usize::MAX as f64) as usize;
-        for lanes in (2..=threads.for_work(work, LANE_WORK).get().min(self.slices())).rev() {
-            self.lanes = lanes;
-            self.program = Program::dense(self)?;
-            if self.limit.is_none_or(|limit| self.peak_bytes() <= limit) {
-                return Ok(());
-            }
+        self.lanes = Threads::new(lanes).for_work(work, LANE_WORK).get().min(self.slices()).max(1);
+        if self.lanes > 1 {
+            self.room = place(&mut self.intermediates, &self.steps, self.cut.fixed.len(), self.lanes)?;
+            self.program = Program::dense(&self)?;
         }
-        self.lanes = 1;
-        self.program = Program::dense(self)?;
-        Ok(())
+        Ok(self)
+    }
+
+    /// The time of a run, estimated.
+    pub(crate) fn nanoseconds(&self) -> f64 {
+        let model = Model::nanoseconds(self.dtype);
+        let threads = self.settings.threads.get() as f64;
+        let steps = (0..self.steps.len()).map(|k| {
+            let multiplications = self.program.multiplications(k) * self.mean(k);
+            let elements = self.step_bytes(k) / self.runs(k) / self.dtype.size() as f64;
+            let work = model.multiply * multiplications + model.touch * elements;
+            self.runs(k) * (model.step + work / (work / THREAD_NS).clamp(1.0, threads))
+        });
+        steps.sum::<f64>() / self.lanes as f64
     }
 
     /// Values of all slices together over which the lanes part, if each then has elements of the output of its own: those of
     /// the slowest labels, as far as they are labels of the output. `None` if lanes have to add up the output.
     pub(crate) fn apart(&self) -> Option<usize> {
-        let of_output = |label: &&Label| self.network.output.contains(label);
-        let slowest = self.slices.iter().rev().take_while(of_output);
-        let values = slowest.fold(1usize, |n, &label| n.saturating_mul(self.network.extents[label as usize]));
+        let of_output = |label: &&Label| self.cut.sliced.output.contains(label);
+        let slowest = self.cut.fixed.iter().rev().take_while(of_output);
+        let values = slowest.fold(1usize, |n, &label| n.saturating_mul(self.cut.sliced.extents[label as usize]));
         (values >= 2 * self.lanes || values == self.lanes).then_some(values)
     }
 
@@ -184,7 +222,7 @@ impl Plan {
 
     /// Elements of a lane's part of the workspace, if its steps need so much scratch.
     pub(crate) fn lane(&self, scratch: usize) -> usize {
-        let elements = self.arena.saturating_add(scratch);
+        let elements = self.room.arena.saturating_add(scratch);
         if self.lanes > 1 {
             elements.checked_next_multiple_of(arena::ALIGNMENT).unwrap_or(usize::MAX)
         } else {
@@ -192,11 +230,29 @@ impl Plan {
         }
     }
 
-    /// Elements of workspace, if the steps need so much scratch.
+    /// Elements of workspace, if the steps need so much scratch: what lanes have in common, the lanes, their outputs.
     pub(crate) fn workspace(&self, scratch: usize) -> usize {
-        let output = self.network.output.iter().map(|&label| self.network.extents[label as usize]).product::<usize>();
+        let output = self.output_shape().iter().product::<usize>();
         let partial = output.saturating_mul(self.partial_outputs());
-        self.lane(scratch).saturating_mul(self.lanes).saturating_add(partial)
+        let lanes = self.lane(scratch).saturating_mul(self.lanes);
+        self.room.common.saturating_add(lanes).saturating_add(partial)
+    }
+
+    /// Where in the workspace the arena of a lane starts, if its steps need so much scratch; that behind the last is where the
+    /// lanes' outputs start.
+    pub(crate) fn lane_start(&self, lane: usize, scratch: usize) -> usize {
+        self.room.common + lane * self.lane(scratch)
+    }
+
+    /// Where the scratch of a lane starts, behind its arena.
+    pub(crate) fn scratch_start(&self, lane: usize, scratch: usize) -> usize {
+        self.lane_start(lane, scratch) + self.room.arena
+    }
+
+    /// Where in the workspace an intermediate lies, if the arena of its lane starts so.
+    pub(crate) fn start_of(&self, i: usize, arena: usize) -> usize {
+        let made = &self.intermediates[i];
+        made.start + if made.common { 0 } else { arena }
     }
 
     /// The expression as it was given.
@@ -206,7 +262,7 @@ impl Plan {
 
     /// Labels, extents and shapes.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.cut.given
     }
 
     /// Element type of the operands and the output.
@@ -221,7 +277,7 @@ impl Plan {
 
     /// Shape of the output.
     pub fn output_shape(&self) -> Vec<usize> {
-        self.network.output_shape()
+        self.cut.given.output_shape()
     }
 
     /// Number of steps.
@@ -235,7 +291,7 @@ impl Plan {
     }
 
     pub(crate) fn slice_extents(&self) -> impl Iterator<Item = usize> + '_ {
-        self.slices.iter().map(|&label| self.network.extents[label as usize])
+        self.cut.fixed.iter().map(|&label| self.cut.sliced.extents[label as usize])
     }
 
     /// Floating-point operations of the contractions over all slices: 2 for each real multiplication with its addition,
@@ -247,8 +303,8 @@ impl Plan {
     /// Log2 of the number of elements of the largest tensor that a step makes, the output included.
     pub fn log2_size(&self) -> f64 {
         let log2 = |extents: &mut dyn Iterator<Item = usize>| extents.map(|extent| (extent as f64).log2()).sum::<f64>();
-        let kept = self.network.output.iter().filter(|label| !self.slices.contains(label));
-        let output = log2(&mut kept.map(|&label| self.network.extents[label as usize]));
+        let kept = self.cut.sliced.output.iter().filter(|label| !self.cut.fixed.contains(label));
+        let output = log2(&mut kept.map(|&label| self.cut.sliced.extents[label as usize]));
         let made = self.intermediates.iter().map(|made| log2(&mut made.layout.shape().iter().copied()));
         made.fold(output, f64::max)
     }
@@ -256,7 +312,15 @@ impl Plan {
     /// The [`Plan::flops`] of one step, over all of its runs.
     pub(crate) fn step_flops(&self, k: usize) -> f64 {
         let each = if self.dtype.is_complex() { 8.0 } else { 2.0 };
-        each * self.program.multiplications(k) * self.runs(k)
+        each * self.program.multiplications(k) * self.mean(k) * self.runs(k)
+    }
+
+    /// The mean size of a step in all slices, over that in most of them.
+    fn mean(&self, k: usize) -> f64 {
+        let mut labels: Vec<Label> = self.steps[k].sources().flat_map(|source| self.labels(source)).copied().collect();
+        labels.sort_unstable();
+        labels.dedup();
+        labels.iter().map(|&label| self.cut.mean(label)).product()
     }
 
     /// How often a step runs.
@@ -282,8 +346,10 @@ impl Plan {
     pub(crate) fn step_bytes(&self, k: usize) -> f64 {
         let step = &self.steps[k];
         let elements = |labels: &[Label]| -> f64 {
-            let counted = |&(i, label): &(usize, &Label)| !labels[..i].contains(label) && !self.slices.contains(label);
-            let extent = |(_, &label): (usize, &Label)| self.network.extents[label as usize] as f64;
+            let counted =
+                |&(i, label): &(usize, &Label)| !labels[..i].contains(label) && !self.cut.fixed.contains(label);
+            let extent =
+                |(_, &label): (usize, &Label)| self.cut.mean(label) * self.cut.sliced.extents[label as usize] as f64;
             labels.iter().enumerate().filter(counted).map(extent).product()
         };
         let read: f64 = step.sources().map(|source| elements(self.labels(source))).sum();
@@ -311,13 +377,13 @@ impl Plan {
     /// The labels of a step's tensor.
     pub(crate) fn labels(&self, source: Source) -> &[Label] {
         match source {
-            Source::Operand(operand) => &self.network.operands[operand],
+            Source::Operand(operand) => &self.cut.sliced.operands[operand],
             Source::Intermediate(i) => &self.intermediates[i].labels,
         }
     }
 
     /// The labels of what a step makes.
     pub(crate) fn output_labels(&self, step: &Step) -> &[Label] {
-        step.output.map_or(self.network.output.as_slice(), |i| &self.intermediates[i].labels)
+        step.output.map_or(self.cut.sliced.output.as_slice(), |i| &self.intermediates[i].labels)
     }
 }

@@ -1,42 +1,49 @@
-//! Which labels to slice, so that a plan keeps a limit of memory.
+//! Which labels to slice, and in how many ranges of their values, so that a plan keeps a limit of memory.
 //!
-//! To slice a label is to fix it to one of its values after the other: every tensor that has it gets smaller, and every
-//! step that has it not is done again for each value (but for steps that nothing sliced is below: these are done once).
-//! The search adds label by label, as Gray and Kourtis do (Quantum 5, 410 (2021), section 4.3): among the labels of
-//! what is in memory at the peak, those with the least arithmetic for the memory they save, several such sets side by side. It
-//! works on sizes alone; the plans of the best sets are then built, and what is built decides.
+//! With a label sliced, every tensor that has it gets smaller, and every step that has it not is done again for each range (but
+//! for steps that nothing sliced is below: these are done once). The search halves ranges one after another, as Gray and
+//! Kourtis slice labels (Quantum 5, 410 (2021), section 4.3): among the labels of what is in memory at the peak, those that
+//! cost the least time for the memory they save, several such sets side by side. It works on sizes alone; the plans
+//! of the best sets are then built, and what is built decides.
 
 use tensoroxide_contract::Label;
 
+use super::cut::{Slice, MOST_UNEVEN};
 use super::{Plan, Source};
+use crate::path::Model as Time;
 use crate::Error;
 
-/// Sets of labels that are followed side by side.
+/// Sets of slices that are followed side by side.
 const BEAM: usize = 6;
 /// Sets whose plans are built, the cheapest first, until one keeps the limit.
 const BUILT: usize = 8;
 /// Most labels of a set: sets of them are kept as bits.
 const MOST: usize = 63;
+/// Most slices of a plan: with more of them it would never end.
+const MOST_SLICES: f64 = 1e9;
+/// How often the search aims lower because what was built is larger than it should be.
+const AIMS: usize = 5;
 
-/// Builds the plan with these labels sliced; the flag says whether steps shall run only as often as they must.
-type Build<'a> = dyn Fn(&[Label], bool) -> Result<Plan, Error> + 'a;
+/// Builds the plan with these slices; the flag says whether steps shall run only as often as they must.
+type Build<'a> = dyn Fn(&[Slice], bool) -> Result<Plan, Error> + 'a;
 
-/// The cheapest plan within `limit` bytes that is found; `whole` is the plan without slices, which is not.
-pub(super) fn slice(whole: &Plan, limit: usize, build: &Build<'_>) -> Result<Plan, Error> {
+/// The fastest plan within `limit` bytes that is found, for so many lanes; `whole` is the plan without slices, which is not.
+pub(super) fn slice(whole: &Plan, limit: usize, lanes: usize, build: &Build<'_>) -> Result<Plan, Error> {
     let model = Model::new(whole);
     let mut found: Option<Plan> = None;
     let mut needed = whole.peak_bytes();
     for hoist in [true, false] {
         // What is built may be somewhat larger than the model says: then the model aims lower.
-        let mut aim = limit as f64;
-        'aim: for _ in 0..4 {
+        let mut aim = limit as f64 / lanes as f64;
+        'aim: for _ in 0..AIMS {
             let sets = model.search(aim / whole.dtype.size() as f64, hoist);
             let mut least = usize::MAX;
             for set in &sets {
                 let plan = build(set, hoist)?;
                 least = least.min(plan.peak_bytes());
                 if plan.peak_bytes() <= limit {
-                    if found.as_ref().is_none_or(|best| plan.flops() < best.flops()) {
+                    let plan = coarser(plan, set.clone(), limit, &|slices| build(slices, hoist))?;
+                    if found.as_ref().is_none_or(|best| plan.nanoseconds() < best.nanoseconds()) {
                         found = Some(plan);
                     }
                     break 'aim;
@@ -56,7 +63,10 @@ pub(super) fn slice(whole: &Plan, limit: usize, build: &Build<'_>) -> Result<Pla
     let mut slices = Vec::new();
     let mut plan = build(&slices, false)?;
     while let Some(label) = plan.best_slice() {
-        slices.push(label);
+        slices.push(Slice { label, ranges: plan.network().extents[label as usize] });
+        if number(&slices) > MOST_SLICES {
+            break;
+        }
         plan = build(&slices, false)?;
         needed = needed.min(plan.peak_bytes());
         if plan.peak_bytes() <= limit {
@@ -66,17 +76,65 @@ pub(super) fn slice(whole: &Plan, limit: usize, build: &Build<'_>) -> Result<Pla
     Err(Error::MemoryLimit { limit, needed })
 }
 
+/// How many slices there are.
+fn number(slices: &[Slice]) -> f64 {
+    slices.iter().map(|slice| slice.ranges as f64).product()
+}
+
+/// Whether more labels have a shorter last range than may have.
+fn too_uneven(slices: &[Slice], extents: &[usize]) -> bool {
+    let uneven = |slice: &&Slice| {
+        let extent = extents[slice.label as usize];
+        let (values, ranges) = Slice::even(extent, slice.ranges);
+        values * ranges != extent
+    };
+    slices.iter().filter(uneven).count() > MOST_UNEVEN
+}
+
+/// Makes the ranges of one label after another as long as the limit allows, where that saves time.
+fn coarser(
+    mut plan: Plan,
+    mut slices: Vec<Slice>,
+    limit: usize,
+    build: &dyn Fn(&[Slice]) -> Result<Plan, Error>,
+) -> Result<Plan, Error> {
+    for i in (0..slices.len()).rev() {
+        let (mut low, mut high) = (1, slices[i].ranges);
+        while high - low > 1 {
+            let ranges = (low + high) / 2;
+            let mut other = slices.clone();
+            other[i].ranges = ranges;
+            if too_uneven(&other, &plan.network().extents) {
+                low = ranges;
+                continue;
+            }
+            let built = build(&other)?;
+            if built.peak_bytes() <= limit {
+                high = ranges;
+                if built.nanoseconds() < plan.nanoseconds() {
+                    (plan, slices) = (built, other);
+                }
+            } else {
+                low = ranges;
+            }
+        }
+    }
+    Ok(plan)
+}
+
 impl Plan {
     /// Whether a label may be sliced: not one that the output has twice, whose values off the diagonal nobody would fill.
     fn can_be_sliced(&self, label: Label) -> bool {
-        let embedded = self.network.output.iter().filter(|&&l| l == label).count() > 1;
-        self.network.extents[label as usize] > 1 && !self.slices.contains(&label) && !embedded
+        let network = self.network();
+        let embedded = network.output.iter().filter(|&&l| l == label).count() > 1;
+        network.extents[label as usize] > 1 && !self.cut.fixed.contains(&label) && !embedded
     }
 
     /// The label to slice next: the one that most of the workspace has, counted with what slicing by it would free.
     fn best_slice(&self) -> Option<Label> {
+        let extents = &self.network().extents;
         let freed = |label: Label| -> f64 {
-            let share = 1.0 - 1.0 / self.network.extents[label as usize] as f64;
+            let share = 1.0 - 1.0 / extents[label as usize] as f64;
             let of_steps = self.steps.iter().enumerate().map(|(k, step)| {
                 let output = step.output.map_or(&[][..], |i| &self.intermediates[i].labels);
                 let made = step.output.map_or(0, |i| self.intermediates[i].layout.len());
@@ -87,7 +145,7 @@ impl Plan {
             });
             of_steps.sum()
         };
-        (0..self.network.extents.len() as Label)
+        (0..extents.len() as Label)
             .filter(|&label| self.can_be_sliced(label))
             .map(|label| (freed(label), label))
             .filter(|&(freed, _)| freed > 0.0)
@@ -103,39 +161,46 @@ struct ModelStep {
     made: Option<usize>,
     volume: f64,
     scratch: f64,
+    /// Whether the scratch is for copies of tensors, and shrinks with them: that of a packing product hardly does.
+    copies: bool,
 }
 
 /// Sizes and costs of a plan without slices, and what each label does to them.
 struct Model {
     steps: Vec<ModelStep>,
-    /// Elements of each intermediate.
+    /// Elements of each intermediate, and of each operand.
     sizes: Vec<f64>,
-    extents: Vec<f64>,
+    operands: Vec<f64>,
+    extents: Vec<usize>,
     sliceable: Vec<bool>,
     /// The intermediates, the steps and the operands that have each label.
     in_made: Vec<Vec<usize>>,
     in_step: Vec<Vec<usize>>,
     in_operand: Vec<Vec<usize>>,
-    operands: usize,
     /// The steps that make and that read each intermediate.
     life: Vec<(usize, usize)>,
+    time: Time,
 }
 
-/// What slicing a set of labels comes to.
+/// What a set of slices comes to.
 #[derive(Clone, Debug)]
 struct Outcome {
-    set: Vec<Label>,
+    set: Vec<Slice>,
     /// Elements of workspace.
     peak: f64,
-    /// Multiplications.
+    /// Nanoseconds.
     cost: f64,
     /// The step with the peak, and the one with the most scratch.
     at: [usize; 2],
 }
 
+/// The elements of a packed tile that is padded: what a product in tiles needs at least.
+const TILES: f64 = 4096.0;
+
 impl Model {
     fn new(plan: &Plan) -> Model {
-        let labels = plan.network.extents.len();
+        let network = plan.network();
+        let labels = network.extents.len();
         let (mut in_made, mut in_step) = (vec![Vec::new(); labels], vec![Vec::new(); labels]);
         let mut in_operand = vec![Vec::new(); labels];
         let add = |list: &mut Vec<Vec<usize>>, labels: &[Label], item: usize| {
@@ -149,7 +214,7 @@ impl Model {
         for (i, made) in plan.intermediates.iter().enumerate() {
             add(&mut in_made, &made.labels, i);
         }
-        for (i, operand) in plan.network.operands.iter().enumerate() {
+        for (i, operand) in network.operands.iter().enumerate() {
             add(&mut in_operand, operand, i);
         }
         let mut steps = Vec::with_capacity(plan.steps.len());
@@ -168,26 +233,28 @@ impl Model {
                 }
             }
             let (volume, scratch) = (plan.program.multiplications(k), plan.program.scratch_of(k) as f64);
-            steps.push(ModelStep { operands, read, made: step.output, volume, scratch });
+            let copies = plan.program.copied(k) > 0;
+            steps.push(ModelStep { operands, read, made: step.output, volume, scratch, copies });
         }
         Model {
             steps,
             sizes: plan.intermediates.iter().map(|made| made.layout.len() as f64).collect(),
-            extents: plan.network.extents.iter().map(|&extent| extent as f64).collect(),
+            operands: network.shapes.iter().map(|shape| shape.iter().map(|&n| n as f64).product()).collect(),
+            extents: network.extents.clone(),
             sliceable: (0..labels as Label).map(|label| plan.can_be_sliced(label)).collect(),
             in_made,
             in_step,
             in_operand,
-            operands: plan.network.operands.len(),
             life,
+            time: Time::nanoseconds(plan.dtype),
         }
     }
 
     /// For each step, which labels of the set (as bits) are below it.
-    fn below(&self, set: &[Label]) -> Vec<u64> {
-        let mut operands = vec![0u64; self.operands];
-        for (bit, &label) in set.iter().enumerate() {
-            self.in_operand[label as usize].iter().for_each(|&i| operands[i] |= 1 << bit);
+    fn below(&self, set: &[Slice]) -> Vec<u64> {
+        let mut operands = vec![0u64; self.operands.len()];
+        for (bit, slice) in set.iter().enumerate() {
+            self.in_operand[slice.label as usize].iter().for_each(|&i| operands[i] |= 1 << bit);
         }
         let (mut steps, mut made) = (Vec::with_capacity(self.steps.len()), vec![0u64; self.sizes.len()]);
         for step in &self.steps {
@@ -199,38 +266,47 @@ impl Model {
         steps
     }
 
-    fn outcome(&self, set: Vec<Label>, hoist: bool) -> Outcome {
-        let mut sizes = self.sizes.clone();
-        let mut steps: Vec<(f64, f64)> = self.steps.iter().map(|step| (step.volume, step.scratch)).collect();
+    fn outcome(&self, set: Vec<Slice>, hoist: bool) -> Outcome {
+        let (mut sizes, mut operands) = (self.sizes.clone(), self.operands.clone());
+        // Of each step how much is left of it, and how often it runs.
+        let mut steps = vec![(1.0, 1.0); self.steps.len()];
         let mut below = self.below(&set);
         if !hoist {
             below.fill((1 << set.len()) - 1);
         }
-        for (bit, &label) in set.iter().enumerate() {
+        for (bit, &Slice { label, ranges }) in set.iter().enumerate() {
             let extent = self.extents[label as usize];
-            self.in_made[label as usize].iter().for_each(|&i| sizes[i] /= extent);
+            let left = extent.div_ceil(ranges) as f64 / extent as f64;
+            self.in_made[label as usize].iter().for_each(|&i| sizes[i] *= left);
+            self.in_operand[label as usize].iter().for_each(|&i| operands[i] *= left);
+            self.in_step[label as usize].iter().for_each(|&k| steps[k].0 *= left);
             for (step, below) in steps.iter_mut().zip(&below) {
-                // Again for each value; the steps that have the label are smaller in turn.
-                step.0 *= if below >> bit & 1 == 1 { extent } else { 1.0 };
-            }
-            for &k in &self.in_step[label as usize] {
-                (steps[k].0, steps[k].1) = (steps[k].0 / extent, steps[k].1 / extent);
+                step.1 *= if below >> bit & 1 == 1 { ranges as f64 } else { 1.0 };
             }
         }
         // First what is done once, then a slice; what the slices read of the former stays all the time.
-        let mut outcome = Outcome { set, peak: 0.0, cost: steps.iter().map(|step| step.0).sum(), at: [0, 0] };
+        let mut outcome = Outcome { set, peak: 0.0, cost: 0.0, at: [0, 0] };
         let (mut now, mut scratch) = (0.0, 0.0);
         for once in [true, false] {
             for (k, step) in self.steps.iter().enumerate().filter(|(k, _)| (below[*k] == 0) == once) {
-                now += step.made.map_or(0.0, |i| sizes[i]);
+                let made = step.made.map_or(0.0, |i| sizes[i]);
+                now += made;
                 if now > outcome.peak {
                     (outcome.peak, outcome.at[0]) = (now, k);
                 }
                 let stays = |i: usize| !once && below[self.life[i].0] == 0;
                 now -= step.read.iter().filter(|&&i| !stays(i)).map(|&i| sizes[i]).sum::<f64>();
-                if steps[k].1 > scratch {
-                    (scratch, outcome.at[1]) = (steps[k].1, k);
+                let read = step.read.iter().map(|&i| sizes[i]).chain(step.operands.iter().map(|&i| operands[i]));
+                let read = read.sum::<f64>();
+                let needed = match step.copies {
+                    true => step.scratch * steps[k].0,
+                    false => step.scratch.min(1.25 * read + TILES),
+                };
+                if needed > scratch {
+                    (scratch, outcome.at[1]) = (needed, k);
                 }
+                let work = self.time.multiply * step.volume * steps[k].0 + self.time.touch * (read + made);
+                outcome.cost += steps[k].1 * (self.time.step + work);
             }
         }
         outcome.peak += scratch;
@@ -238,21 +314,19 @@ impl Model {
     }
 
     /// The cheapest sets of labels that are found whose workspace has at most `target` elements, the cheapest first.
-    fn search(&self, target: f64, hoist: bool) -> Vec<Vec<Label>> {
+    fn search(&self, target: f64, hoist: bool) -> Vec<Vec<Slice>> {
         let start = self.outcome(Vec::new(), hoist);
         let mut found: Vec<Outcome> = Vec::new();
         let mut beam = vec![start.clone()];
         while !beam.is_empty() {
             let mut next: Vec<Outcome> = Vec::new();
-            for outcome in beam.iter().filter(|outcome| outcome.set.len() < MOST) {
+            for outcome in &beam {
                 for label in self.candidates(outcome) {
-                    let mut set = outcome.set.clone();
-                    set.insert(set.partition_point(|&l| l < label), label);
+                    let Some(set) = self.finer(&outcome.set, label) else { continue };
                     if next.iter().any(|other| other.set == set) {
                         continue;
                     }
                     let sliced = self.outcome(set, hoist);
-                    // More slices never cost less.
                     if found.len() == BUILT && sliced.cost >= found[BUILT - 1].cost {
                         continue;
                     }
@@ -273,7 +347,7 @@ impl Model {
             next.truncate(BEAM);
             beam = next;
         }
-        let mut sets: Vec<Vec<Label>> = Vec::with_capacity(found.len());
+        let mut sets: Vec<Vec<Slice>> = Vec::with_capacity(found.len());
         for outcome in found {
             let set = self.by_speed(self.without_the_needless(outcome, target, hoist));
             if !sets.contains(&set) {
@@ -283,8 +357,32 @@ impl Model {
         sets
     }
 
-    /// A label that was needed on the way may not be any more.
-    fn without_the_needless(&self, mut outcome: Outcome, target: f64, hoist: bool) -> Vec<Label> {
+    /// The set with the ranges of a label halved; `None` if it cannot be.
+    fn finer(&self, set: &[Slice], label: Label) -> Option<Vec<Slice>> {
+        let extent = self.extents[label as usize];
+        let at = set.partition_point(|slice| slice.label < label);
+        let known = set.get(at).is_some_and(|slice| slice.label == label);
+        if set.len() == MOST && !known {
+            return None;
+        }
+        let ranges = if known { set[at].ranges } else { 1 };
+        let (mut values, finer) = Slice::even(extent, 2 * ranges);
+        let mut set = set.to_vec();
+        match known {
+            true => set[at].ranges = finer,
+            false => set.insert(at, Slice { label, ranges: finer }),
+        }
+        if too_uneven(&set, &self.extents) {
+            while extent % values != 0 {
+                values -= 1;
+            }
+            set[at].ranges = extent / values;
+        }
+        (number(&set) <= MOST_SLICES).then_some(set)
+    }
+
+    /// What was needed on the way may not be any more: as few ranges of each label as the target allows.
+    fn without_the_needless(&self, mut outcome: Outcome, target: f64, hoist: bool) -> Vec<Slice> {
         let mut i = 0;
         while i < outcome.set.len() {
             let mut fewer = outcome.set.clone();
@@ -296,6 +394,21 @@ impl Model {
                 i += 1;
             }
         }
+        for i in 0..outcome.set.len() {
+            let Slice { label, ranges } = outcome.set[i];
+            let (mut low, mut high) = (ranges / 2, ranges);
+            while high - low > 1 {
+                let middle = (low + high) / 2;
+                let mut fewer = outcome.set.clone();
+                fewer[i].ranges = Slice::even(self.extents[label as usize], middle).1;
+                let fewer = self.outcome(fewer, hoist);
+                if fewer.peak <= target && !too_uneven(&fewer.set, &self.extents) {
+                    (outcome, high) = (fewer, middle);
+                } else {
+                    low = middle;
+                }
+            }
+        }
         outcome.set
     }
 
@@ -304,7 +417,10 @@ impl Model {
         let [peak, scratch] = outcome.at;
         let there = |i: usize| self.life[i].0 <= peak && self.life[i].1 >= peak;
         (0..self.extents.len())
-            .filter(|&label| self.sliceable[label] && !outcome.set.contains(&(label as Label)))
+            .filter(|&label| {
+                self.sliceable[label]
+                    && !outcome.set.contains(&Slice { label: label as Label, ranges: self.extents[label] })
+            })
             .filter(|&l| self.in_made[l].iter().any(|&i| there(i)) || self.in_step[l].binary_search(&scratch).is_ok())
             .map(|label| label as Label)
             .collect()
@@ -312,15 +428,15 @@ impl Model {
 
     /// The labels in the order in which they shall change, the fastest first: each time the one whose steps cost the
     /// least, since these run again for each of its values.
-    fn by_speed(&self, set: Vec<Label>) -> Vec<Label> {
+    fn by_speed(&self, set: Vec<Slice>) -> Vec<Slice> {
         let below = self.below(&set);
         let (mut order, mut rest) = (Vec::with_capacity(set.len()), (0..set.len()).collect::<Vec<usize>>());
         let mut fixed = 0u64;
         while !rest.is_empty() {
             let price = |&bit: &usize| -> f64 {
                 let open = self.steps.iter().zip(&below).filter(|(_, &below)| below & fixed == 0);
-                let extent = self.extents[set[bit] as usize];
-                open.map(|(step, below)| if below >> bit & 1 == 1 { step.volume } else { step.volume / extent }).sum()
+                let ranges = set[bit].ranges as f64;
+                open.map(|(step, below)| if below >> bit & 1 == 1 { step.volume } else { step.volume / ranges }).sum()
             };
             let prices: Vec<f64> = rest.iter().map(price).collect();
             let at = (0..rest.len()).min_by(|&x, &y| prices[x].total_cmp(&prices[y])).unwrap_or(0);
