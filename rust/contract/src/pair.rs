@@ -5,6 +5,7 @@
 //! products), are computed where the tensors lie; the others as products of matrices.
 
 use tensoroxide_dense::{provider, Element, Provider};
+#[cfg(target_arch = "x86_64")]
 use tensoroxide_tensor::simd::Isa;
 use tensoroxide_tensor::{DType, Threads, View, ViewMut};
 

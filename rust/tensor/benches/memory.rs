@@ -23,6 +23,8 @@ enum Op {
     Axpby(Vec<usize>, f64, f64),
     /// Sum over all axes but these.
     Sum(Vec<usize>),
+    /// Diagonals of n × n matrices, one after the other: summed, or copied.
+    Diagonals { sum: bool },
 }
 
 struct Case {
@@ -32,7 +34,7 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    use Op::{Axpby, Permute, Sum};
+    use Op::{Axpby, Diagonals, Permute, Sum};
     let case = |name, shape: &[usize], op| Case { name, shape: shape.to_vec(), op };
     let shuffle = vec![7, 2, 10, 5, 0, 8, 3, 11, 6, 1, 9, 4];
     let bits = vec![13, 4, 21, 8, 0, 17, 11, 2, 19, 6, 22, 15, 9, 1, 20, 12, 5, 23, 10, 3, 18, 14, 7, 16];
@@ -63,6 +65,9 @@ fn cases() -> Vec<Case> {
         case("sum 256^3 trailing", &[256; 3], Sum(vec![0, 1])),
         case("sum 256^3 keep (2,1)", &[256; 3], Sum(vec![2, 1])),
         case("sum 8x2^21 leading", &[8, 1 << 21], Sum(vec![1])),
+        case("sum 2^21x8 trailing", &[1 << 21, 8], Sum(vec![0])),
+        case("traces 8x8x2^18", &[8, 8, 1 << 18], Diagonals { sum: true }),
+        case("diagonals 8x8x2^18", &[8, 8, 1 << 18], Diagonals { sum: false }),
     ]
 }
 
@@ -142,6 +147,17 @@ fn run<T: Scalar>(case: &Case, a: &[T], c: &mut [T], threads: Threads) {
             let (a, c) = (View::new(a, &case.shape, &strides, 0).unwrap(), ViewMut::new(c, &shape, &to, 0).unwrap());
             kernels::reduce(T::ONE, a, false, kept, T::ZERO, c, threads).unwrap();
         }
+        Op::Diagonals { sum } => {
+            let (n, count) = (case.shape[0], case.shape[2]);
+            let (shape, from, to) = ([n, count], [strides[0] + strides[1], strides[2]], [1, n as isize]);
+            let a = View::new(a, &shape, &from, 0).unwrap();
+            if *sum {
+                let c = ViewMut::new(c, &shape[1..], &to[..1], 0).unwrap();
+                kernels::reduce(T::ONE, a, false, &[1], T::ZERO, c, threads).unwrap();
+            } else {
+                kernels::axpby(T::ONE, a, false, T::ZERO, ViewMut::new(c, &shape, &to, 0).unwrap(), threads).unwrap();
+            }
+        }
     }
 }
 
@@ -164,7 +180,7 @@ fn bench<T: Scalar>(threads: Threads, offset: usize, names: &[String]) {
         let (passes, sums) = match case.op {
             Op::Axpby(_, _, beta) if beta != 0.0 => (3.0, false),
             Op::Permute(_) | Op::Axpby(..) => (2.0, false),
-            Op::Sum(_) => (1.0, true),
+            Op::Sum(_) | Op::Diagonals { .. } => (1.0, true),
         };
         let (mut bounds, mut runs) = (Vec::new(), Vec::new());
         for _ in 0..5 {

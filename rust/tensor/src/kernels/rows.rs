@@ -62,7 +62,7 @@ pub(super) unsafe fn stream(
             _ => x86::stream_by_16(a, pitch, c, rows, bytes, next),
             #[cfg(not(target_arch = "x86_64"))]
             _ => {
-                let _ = next;
+                let _ = next.c; // nothing is fetched ahead here
                 copy(a, pitch, c, rows, bytes);
             }
         }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::rows::{self, Combine, Next, Sum};
 use super::tiling::{Form, Tile, Tiling, BUFFER};
+use crate::threads::MAX_THREADS;
 use crate::{Scalar, Threads};
 
 /// Elements that a thread must have to itself before another one is woken.
@@ -70,14 +71,30 @@ impl Tiling {
         let (shared_a, shared_c) = (Shared(a), Shared(c));
         let inner = self.steps[..self.sums].iter().fold(1usize, |n, s| n.saturating_mul(s.extent));
         let outer = self.steps[self.sums..].iter().fold(1usize, |n, s| n.saturating_mul(s.extent));
-        let threads = threads.for_work(self.volume, GRAIN).get().min(outer);
+        let all = if self.single { inner } else { outer };
+        let threads = threads.for_work(self.volume, GRAIN).get().min(all);
         if threads < 2 {
             // SAFETY: the caller's promise.
             return unsafe { self.share(job, a, c, 0..outer.saturating_mul(inner)) };
         }
+        // Rounded down without overflow: all = q·threads + r.
+        let start = |part: usize| all / threads * part + all % threads * part / threads;
+        if self.single {
+            // Each thread sums for itself; that the sums are added in order makes the result one of the number of threads only.
+            let mut sums = [T::ZERO; MAX_THREADS];
+            let shared_sums = Shared(sums.as_mut_ptr());
+            Threads::new(threads).run(threads, |part| {
+                // SAFETY: every thread has an element of the sums; the share is one of the loops.
+                unsafe {
+                    let sum = shared_sums.get().add(part);
+                    self.share(job, shared_a.get(), sum.cast(), start(part)..start(part + 1));
+                }
+            });
+            // SAFETY: the caller's promise.
+            unsafe { sums[..threads].iter().for_each(|&sum| *c.cast::<T>() += sum) };
+            return;
+        }
         Threads::new(threads).run(threads, |part| {
-            // Rounded down without overflow: outer = q·threads + r.
-            let start = |part: usize| outer / threads * part + outer % threads * part / threads;
             let range = start(part) * inner..start(part + 1) * inner;
             // SAFETY: shares are whole elements of the loops that move C, so they meet in no element of C.
             unsafe { self.share(job, shared_a.get(), shared_c.get(), range) };

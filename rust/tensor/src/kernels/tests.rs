@@ -157,3 +157,29 @@ fn one_thread_does_not_see_the_cuts_of_several() {
         }
     }
 }
+
+#[test]
+fn a_sum_to_one_element_is_shared_among_the_threads() {
+    // A stretch, rows, rows that start anywhere, single elements. The numbers are not exact: a change of the order shows.
+    let (m, n) = (1021, 517);
+    let a: Vec<f64> = (0..m * n).map(|i| ((i * 7919) % 1000) as f64 / 7.0).collect();
+    for extents in [[m * n, 1, 1], [m - 1, n, 1], [300, n, 3], [m / 2, n, 2]] {
+        let [width, height, step] = extents;
+        let loops = [[width, step], [height, m]].map(|[extent, by]| Loop { extent, strides: [0, by as isize] });
+        let expected: f64 = (0..width * height).map(|k| a[k % width * step + k / width * m]).sum();
+        let tiling = Tiling::new(&loops, 8, Isa::best(), usize::MAX);
+        let run = |threads| {
+            let mut c = 0.0;
+            // SAFETY: the loops stay within A, and C is one element.
+            unsafe { tiling.run(job(1.0, false, 1.0), a.as_ptr(), &mut c, Threads::new(threads)) };
+            c
+        };
+        let sums: Vec<f64> = (1..=4).map(run).collect();
+        for (k, &sum) in sums.iter().enumerate() {
+            // n numbers that are added in some order err by less than n·ε, relatively: all are positive.
+            assert!((sum - expected).abs() < 1e-10 * expected, "{extents:?}, {} threads: {sum}, not {expected}", k + 1);
+            assert!((0..5).all(|_| run(k + 1) == sum), "{extents:?}, {} threads: not reproducible", k + 1);
+        }
+        assert!(sums.iter().any(|&sum| sum != sums[0]), "{extents:?}: the threads share no sum");
+    }
+}

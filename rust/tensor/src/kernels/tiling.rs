@@ -45,6 +45,8 @@ pub(super) struct Tiling {
     pub(super) steps: Vec<Step>,
     /// How many of the innermost loops do not move C.
     pub(super) sums: usize,
+    /// Whether no loop moves C: all is summed into one element.
+    pub(super) single: bool,
     /// Elements that the nest visits (saturating).
     pub(super) volume: usize,
     /// The registers that the kernels use.
@@ -115,14 +117,16 @@ impl Tiling {
     /// Cuts up the loops over C and A, for elements of `size` bytes. From `stream` bytes on, C is written past the caches.
     pub(super) fn new(loops: &[Loop<2>], size: usize, isa: Isa, stream: usize) -> Tiling {
         let form = Form::Nothing;
-        let nothing = Tiling { start: [0; 2], steps: Vec::new(), sums: 0, volume: 0, form, isa, streams: false };
+        let nothing =
+            Tiling { start: [0; 2], steps: Vec::new(), sums: 0, single: false, volume: 0, form, isa, streams: false };
         if loops.iter().any(|l| l.extent == 0) {
             return nothing;
         }
         let (mut loops, start) = upwards(loops, size);
         let volume = loops.iter().fold(1usize, |n, l| n.saturating_mul(l.extent));
         let written = loops.iter().filter(|l| l.strides[0] != 0).fold(size, |n, l| n.saturating_mul(l.extent));
-        let nothing = Tiling { start, volume, streams: written >= stream, ..nothing };
+        let single = loops.iter().all(|l| l.strides[0] == 0);
+        let nothing = Tiling { start, single, volume, streams: written >= stream, ..nothing };
         let bytes = size as isize;
         let mut unit = size;
         if let Some(shared) = loops.iter().position(|l| l.strides == [bytes, bytes]) {

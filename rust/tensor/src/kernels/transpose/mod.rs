@@ -1,6 +1,8 @@
 //! Units moved from a rectangle of A to one of C, with the offsets of a tile: transposed in registers where the units have 4,
 //! 8 or 16 bytes. Only bits move, so that every element type of a size shares a kernel.
 
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -35,6 +37,8 @@ impl Kernel {
             Isa::Avx512 if Isa::best() >= Isa::Avx512 => x86::avx512(tile.unit, m.min(n)),
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 if Isa::best() >= Isa::Avx2 => x86::avx2(tile.unit, m.min(n)),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => neon::neon(tile.unit),
             _ => None,
         };
         kernel.or_else(|| portable::blocks(tile.unit)).map_or(Kernel::Units, Kernel::Registers)

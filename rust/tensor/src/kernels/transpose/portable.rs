@@ -12,27 +12,47 @@ pub(super) fn blocks(unit: usize) -> Option<Transpose> {
     }
 }
 
-const SIDE: usize = 4;
-
 /// # Safety
 /// As [`Transpose`].
 unsafe fn transpose<U: Copy + Default>(a: *const u8, down: &[isize], c: *mut u8, across: &[isize]) {
+    // SAFETY: the caller's promise; the block reads and writes four units at each pointer.
+    unsafe { by_blocks::<U, 4>(a, down, c, across, block::<U>) }
+}
+
+/// # Safety
+/// Four units can be read from and written to each pointer.
+#[inline(always)]
+unsafe fn block<U: Copy + Default>(from: [*const u8; 4], to: [*mut u8; 4]) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let lines = from.map(|p| p.cast::<[U; 4]>().read_unaligned());
+        let turned: [[U; 4]; 4] = std::array::from_fn(|k| lines.map(|line| line[k]));
+        to.into_iter().zip(turned).for_each(|(p, line)| p.cast::<[U; 4]>().write_unaligned(line));
+    }
+}
+
+/// Whole blocks of `SIDE` units each way by `block`, and the edges by single moves.
+///
+/// # Safety
+/// As [`Transpose`]; `block` reads and writes `SIDE` units at each pointer.
+#[inline(always)]
+pub(super) unsafe fn by_blocks<U: Copy, const SIDE: usize>(
+    a: *const u8,
+    down: &[isize],
+    c: *mut u8,
+    across: &[isize],
+    block: unsafe fn([*const u8; SIDE], [*mut u8; SIDE]),
+) {
     let unit = size_of::<U>() as isize;
-    let (whole_down, whole_across) = (down.len() & !(SIDE - 1), across.len() & !(SIDE - 1));
+    let (whole_down, whole_across) = (down.len() / SIDE * SIDE, across.len() / SIDE * SIDE);
     // SAFETY: i < down.len() and j < across.len() throughout.
     unsafe {
         for i in (0..whole_down).step_by(SIDE) {
+            let from: [*const u8; SIDE] = std::array::from_fn(|k| a.offset(*down.get_unchecked(i + k)));
+            let c = c.offset(i as isize * unit);
             for j in (0..whole_across).step_by(SIDE) {
-                let mut block = [[U::default(); SIDE]; SIDE];
-                for (k, line) in block.iter_mut().enumerate() {
-                    *line =
-                        a.offset(*down.get_unchecked(i + k) + j as isize * unit).cast::<[U; SIDE]>().read_unaligned();
-                }
-                let turned: [[U; SIDE]; SIDE] = std::array::from_fn(|k| block.map(|line| line[k]));
-                for (k, line) in turned.into_iter().enumerate() {
-                    let to = c.offset(*across.get_unchecked(j + k) + i as isize * unit);
-                    to.cast::<[U; SIDE]>().write_unaligned(line);
-                }
+                let to: [*mut u8; SIDE] = std::array::from_fn(|k| c.offset(*across.get_unchecked(j + k)));
+                block(from.map(|p| p.offset(j as isize * unit)), to);
             }
         }
         edges::<U>(a, down, c, across, whole_down, whole_across);
