@@ -1,4 +1,5 @@
 //! The loops around the microkernel: blocks of C and of the sums, sized for the caches, and the tiles of a block.
+//! What is not worth packing is read where it lies.
 //!
 //! The blocking is that of BLIS (Van Zee and van de Geijn, ACM TOMS 41, 14 (2015)). A block of B, packed, stays in the last cache
 //! while the rows go by; a block of A, packed, stays in the second one while it meets each panel of B's block, and
@@ -11,7 +12,7 @@ use tensoroxide_tensor::nest::Loop;
 use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
 use tensoroxide_tensor::{DType, Real, Scalar};
 
-use super::kernel::{update, Tile, Update};
+use super::kernel::{update, Source, Tile, Update};
 use super::offsets::{Offsets, Walk, MOST};
 use super::pack::{parts, Lines, Pack};
 
@@ -46,6 +47,14 @@ pub(super) struct Grain {
     pub(super) columns: usize,
 }
 
+/// What is read where it lies rather than packed. It changes no bit of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct InPlace {
+    /// Of A only the tiles whose rows lie one after another.
+    pub(super) a: bool,
+    pub(super) b: bool,
+}
+
 /// The step as a matrix product with axes of many indices each.
 #[derive(Clone, Debug)]
 pub(super) struct Matrices {
@@ -64,6 +73,7 @@ pub(super) struct Part<'a, T: Scalar> {
     pub(super) matrices: &'a Matrices,
     /// As [`blocks`] finds it.
     pub(super) blocking: Blocking,
+    pub(super) in_place: InPlace,
     pub(super) batch: Range<usize>,
     pub(super) rows: Range<usize>,
     pub(super) columns: Range<usize>,
@@ -86,10 +96,19 @@ pub(super) fn blocks(grain: Grain, most: Blocking, [rows, columns, depth]: [usiz
 }
 
 /// Elements of the panels of a block, and of a tile that is written from memory.
-pub(super) fn room(dtype: DType, grain: Grain, Blocking { rows, columns, depth }: Blocking) -> usize {
+pub(super) fn room(dtype: DType, grain: Grain, blocking: Blocking, in_place: InPlace) -> usize {
+    let Blocking { rows, columns, depth } = blocking;
     let line = ALIGNMENT / dtype.size();
     // Each of the three may start up to a line later than what is before it ends.
-    rows * depth + columns * depth + grain.rows * grain.columns + 3 * line
+    rows * depth + of_columns(columns, in_place) * depth + grain.rows * grain.columns + 3 * line
+}
+
+/// Of so many columns, those that are packed.
+fn of_columns(columns: usize, in_place: InPlace) -> usize {
+    match in_place.b {
+        true => 0,
+        false => columns,
+    }
 }
 
 /// Bytes that panels start at multiples of.
@@ -244,10 +263,15 @@ impl<T: Scalar> Part<'_, T> {
         let Blocking { rows, columns, depth } = self.blocking;
         let aligned = |from: *mut T::Real| from.wrapping_byte_add(from.cast::<u8>().align_offset(ALIGNMENT));
         let of_b = aligned(self.panels.cast());
-        let of_a = aligned(of_b.wrapping_add(columns * depth * numbers));
+        let of_a = aligned(of_b.wrapping_add(of_columns(columns, self.in_place) * depth * numbers));
         let buffer = aligned(of_a.wrapping_add(rows * depth * numbers));
         let mut tables = [&self.matrices.rows, &self.matrices.columns, &self.matrices.sums].map(Table::new);
         let [row_table, column_table, sum_table] = &mut tables;
+        // Where summed positions and columns lie in the panels.
+        let mut packed = [Offsets::new(), Offsets::new()];
+        packed[0].steps(depth, 0, height as isize);
+        packed[1].steps(depth, 0, width as isize);
+        let places: [isize; MOST_COLUMNS] = std::array::from_fn(|j| j as isize);
         let alpha = [self.alpha.re(), self.alpha.im()];
         let one = [T::Real::ONE, T::Real::ZERO];
         let beta = (self.beta != T::ZERO).then(|| [self.beta.re(), self.beta.im()]);
@@ -262,14 +286,19 @@ impl<T: Scalar> Part<'_, T> {
                     let sums = sum_table.find(p, depth);
                     debug_assert!(sums + depth <= MOST);
                     let block = Block::<T, COMPLEX, M, N> {
-                        a: of_a,
-                        b: of_b,
+                        panels: [of_a, of_b],
+                        tensors: [a.cast(), b.cast()],
+                        in_place: self.in_place,
+                        packed: packed.each_ref().map(|steps| steps.from(0)),
+                        places: places.as_ptr(),
+                        sums: [0, 1].map(|t| sum_table.offsets[t].from(sums)),
                         buffer,
                         depth,
                         update: Update { alpha, beta: if p == 0 { beta } else { Some(one) } },
                         c,
                     };
-                    for first in (0..columns).step_by(width) {
+                    let to_pack = of_columns(columns, self.in_place);
+                    for first in (0..to_pack).step_by(width) {
                         let count = width.min(columns - first);
                         let at = column_table.find(j + first, count);
                         let lines = Lines {
@@ -290,11 +319,15 @@ impl<T: Scalar> Part<'_, T> {
                         let rows = rows.min(self.rows.end - i);
                         let at = row_table.find(i, rows);
                         for first in (0..rows).step_by(height) {
+                            let count = height.min(rows - first);
+                            if block.reads_a(&row_table.offsets[1], at + first, count) {
+                                continue;
+                            }
                             let lines = Lines {
                                 from: a.cast(),
                                 lines: &row_table.offsets[1],
                                 first: at + first,
-                                count: height.min(rows - first),
+                                count,
                                 sums: &sum_table.offsets[0],
                                 skip: sums,
                                 depth,
@@ -307,12 +340,12 @@ impl<T: Scalar> Part<'_, T> {
                         for first in (0..columns).step_by(width) {
                             let count = width.min(columns - first);
                             let column = column_table.find(j + first, count);
-                            // SAFETY: the block's panels are packed; C's elements are ours.
+                            // SAFETY: what is not read in place is packed; C's elements are ours.
                             unsafe {
                                 block.column::<S>(
                                     first,
-                                    (&column_table.offsets[0], column, count),
-                                    (&row_table.offsets[0], at, rows),
+                                    (&column_table.offsets, column, count),
+                                    (&row_table.offsets, at, rows),
                                 )
                             };
                         }
@@ -323,10 +356,15 @@ impl<T: Scalar> Part<'_, T> {
     }
 }
 
-/// A packed block, and the part of C that it adds to.
+/// A block, and the part of C that it adds to. Of A and B: the panels, and the tensors' first elements.
 struct Block<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> {
-    a: *const T::Real,
-    b: *const T::Real,
+    panels: [*mut T::Real; 2],
+    tensors: [*const T::Real; 2],
+    in_place: InPlace,
+    /// How far the summed positions are apart in the panels, and in the tensors; and a panel's columns.
+    packed: [*const isize; 2],
+    sums: [*const isize; 2],
+    places: *const isize,
     /// For a tile whose rows do not lie one after another.
     buffer: *mut T::Real,
     depth: usize,
@@ -342,30 +380,54 @@ impl<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> Block<T, CO
     const COLUMNS_5: bool = N >= 6;
     const COLUMNS_7: bool = N >= 8;
 
-    /// All tiles of one panel of B, which starts at column `first` of the block. Of C's columns and rows: the offsets, which
-    /// of them comes first, and how many there are.
+    /// Whether some rows of A are read where they lie.
+    #[inline(always)]
+    fn reads_a(&self, rows: &Offsets, row: usize, count: usize) -> bool {
+        !COMPLEX && self.in_place.a && rows.run(row, count) == count
+    }
+
+    /// All tiles of some columns, which start at column `first` of the block. Of the columns and the rows: the offsets
+    /// in C and in the operand, which of them comes first, and how many there are.
     #[inline(always)]
     unsafe fn column<S: Simd>(
         &self,
         first: usize,
-        (columns, column, width): (&Offsets, usize, usize),
-        (rows, row, height): (&Offsets, usize, usize),
+        ([columns, columns_of_b], column, width): (&[Offsets; 2], usize, usize),
+        ([rows, rows_of_a], row, height): (&[Offsets; 2], usize, usize),
     ) {
         let lanes = <T::Real as Real>::Register::<S>::LANES;
         let numbers = parts::<COMPLEX>();
-        let b = self.b.wrapping_add(first * self.depth * numbers);
+        let (b, sums_of_b, places) = match self.in_place.b {
+            true => (self.tensors[1], self.sums[1], columns_of_b.from(column)),
+            false => {
+                let panel = self.panels[1].wrapping_add(first * self.depth * numbers);
+                (panel.cast_const(), self.packed[1], self.places)
+            }
+        };
         for i in (0..height).step_by(M * lanes) {
             let count = (M * lanes).min(height - i);
-            let a = self.a.wrapping_add(i * self.depth * numbers);
+            let in_place = self.reads_a(rows_of_a, row + i, count);
+            let (a, sums_of_a) = match in_place {
+                true => (self.tensors[0].wrapping_offset(rows_of_a.at(row + i)), self.sums[0]),
+                false => (self.panels[0].wrapping_add(i * self.depth * numbers).cast_const(), self.packed[0]),
+            };
+            let source = Source {
+                a,
+                b,
+                sums: [sums_of_a, sums_of_b],
+                places,
+                whole: !in_place,
+                packed: !(in_place || self.in_place.b),
+            };
             let c = self.c.wrapping_offset(rows.at(row + i)).cast::<T::Real>();
             // SAFETY: the caller's promise.
             unsafe {
                 if rows.run(row + i, count) == count {
-                    self.multiply::<S>(a, b, (c, columns.from(column)), [count, width], self.update);
+                    self.multiply::<S>(source, (c, columns.from(column)), [count, width], self.update);
                 } else {
                     let own: [isize; MOST_COLUMNS] = std::array::from_fn(|j| (j * M * lanes) as isize);
                     let plain = Update { alpha: [T::Real::ONE, T::Real::ZERO], beta: None };
-                    self.multiply::<S>(a, b, (self.buffer, own.as_ptr()), [count, width], plain);
+                    self.multiply::<S>(source, (self.buffer, own.as_ptr()), [count, width], plain);
                     self.write::<S>((columns, column, width), (rows, row + i, count));
                 }
             }
@@ -398,8 +460,7 @@ impl<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> Block<T, CO
     #[inline(always)]
     unsafe fn multiply<S: Simd>(
         &self,
-        a: *const T::Real,
-        b: *const T::Real,
+        source: Source<T::Real>,
         c: (*mut T::Real, *const isize),
         [rows, columns]: [usize; 2],
         update: Update<T::Real>,
@@ -408,10 +469,10 @@ impl<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> Block<T, CO
         // SAFETY: the caller's promise.
         unsafe {
             match rows.div_ceil(lanes) {
-                1 => self.narrow::<S, 1>(a, b, c, rows, columns, update),
-                2 if Self::ROWS_2 => self.narrow::<S, 2>(a, b, c, rows, columns, update),
-                3 if Self::ROWS_3 => self.narrow::<S, 3>(a, b, c, rows, columns, update),
-                _ if Self::ROWS_4 => self.narrow::<S, 4>(a, b, c, rows, columns, update),
+                1 => self.narrow::<S, 1>(source, c, rows, columns, update),
+                2 if Self::ROWS_2 => self.narrow::<S, 2>(source, c, rows, columns, update),
+                3 if Self::ROWS_3 => self.narrow::<S, 3>(source, c, rows, columns, update),
+                _ if Self::ROWS_4 => self.narrow::<S, 4>(source, c, rows, columns, update),
                 _ => {}
             }
         }
@@ -420,8 +481,7 @@ impl<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> Block<T, CO
     #[inline(always)]
     unsafe fn narrow<S: Simd, const ROWS: usize>(
         &self,
-        a: *const T::Real,
-        b: *const T::Real,
+        source: Source<T::Real>,
         (c, offsets): (*mut T::Real, *const isize),
         rows: usize,
         columns: usize,
@@ -431,8 +491,7 @@ impl<T: Scalar, const COMPLEX: bool, const M: usize, const N: usize> Block<T, CO
             ($columns:literal) => {{
                 let tile = Tile::<T::Real, COMPLEX, ROWS, $columns, M, N> {
                     depth: self.depth,
-                    a,
-                    b,
+                    source,
                     c,
                     columns: offsets,
                     rows,

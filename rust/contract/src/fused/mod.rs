@@ -3,7 +3,8 @@
 //! A high-performance matrix product copies blocks of its operands into small packed panels anyway. Here, as in TBLIS (Matthews,
 //! SIAM J. Sci. Comput. 40, C1 (2018)), the packing itself gathers the elements of a panel from wherever the indices of its
 //! rows, columns and sums lead to, and the tiles of the result are written to wherever theirs lead. What a permutation
-//! would cost is hidden in a copy that has to be made in any case.
+//! would cost is hidden in a copy that has to be made in any case. And where an operand is small, or used for few
+//! tiles, not even that copy is made: the microkernel reads it where it lies.
 //!
 //! [`offsets`] says where the elements of a block lie, [`pack`] fills the panels, [`kernel`] multiplies them, [`driver`] is
 //! the loops around it. Here the indices are sorted, and the work is divided among threads.
@@ -24,20 +25,33 @@ use crate::axes::Index;
 use crate::groups::{Groups, A, B, C};
 use crate::matrix::Product;
 use crate::Settings;
-use driver::{blocks, grain, room, Blocking, Grain, Matrices, Part};
+use driver::{blocks, grain, room, Blocking, Grain, InPlace, Matrices, Part};
 use offsets::Walk;
 
 /// Multiplications of real numbers that are worth a thread of their own: some 20 µs.
 const WORK_OF_A_THREAD: f64 = 1e6;
 
 /// From this extent of rows, columns and sums on, fused products take no longer than products of matrices in place.
-const LARGE: usize = 250;
+const LARGE: usize = 128;
+/// The same where nothing is packed.
+const IN_PLACE: usize = 24;
 
 /// What a run costs before anything is moved, and what each product of a batch costs.
-const CALL: f64 = 300.0;
+const CALL: f64 = 2000.0;
 const ITEM: f64 = 100.0;
+/// What an element costs that is read in place.
+const READ: f64 = 0.25;
 /// What it costs to move an element that lies apart from its neighbours, beside what it costs to move one among others.
 const SCATTERED: f64 = 4.0;
+
+/// Neighbours that lie together for them to be read where they lie, so that cache lines are used as a whole.
+const RUN: usize = 8;
+/// For so few columns or rows, panels are used too seldom to be worth packing.
+const FEW: usize = 48;
+/// For so many, they are only if they are far away.
+const SOME: usize = 256;
+/// Bytes of an operand that stay near: half of a second cache of 1 MB.
+const NEAR: usize = 512 << 10;
 
 /// A step as a fused product.
 #[derive(Clone, Debug)]
@@ -53,6 +67,7 @@ pub(crate) struct Fused {
     isa: Isa,
     grain: Grain,
     most: Blocking,
+    in_place: InPlace,
     cut: Cut,
     /// The blocks if there is one part, and if the work is cut.
     blocks: [Blocking; 2],
@@ -143,7 +158,9 @@ impl Fused {
         let output = groups.all().filter(|index| index.present[C]);
         let output = output.map(|i| Loop { extent: i.step.extent, strides: [i.step.strides[C], 0] }).collect();
         let (cut, blocks) = (Cut { batch: 1, rows: 1, columns: 1 }, [most; 2]);
-        let mut fused = Fused { swapped, matrices, output: order(output), start, dtype, isa, grain, most, cut, blocks };
+        let in_place = in_place(&matrices, dtype);
+        let output = order(output);
+        let mut fused = Fused { swapped, matrices, output, start, dtype, isa, grain, most, in_place, cut, blocks };
         fused.divide(threads_for(groups.volume(), settings));
         Some(fused)
     }
@@ -176,18 +193,19 @@ impl Fused {
             let run = runs.iter().filter(|(l, t)| l.strides[*t] == 1).map(|(l, _)| l.extent.min(8)).max();
             1.0 + SCATTERED / run.unwrap_or(1) as f64
         };
-        let of_a = m * k * price([(rows, 1), (sums, 0)]);
-        let of_b = k * n * price([(columns, 1), (sums, 1)]);
+        let of_a = m * k * if self.in_place.a { READ } else { price([(rows, 1), (sums, 0)]) };
+        let of_b = k * n * if self.in_place.b { READ } else { price([(columns, 1), (sums, 1)]) };
         let of_c = m * n * price([(rows, 0), (rows, 0)]);
         CALL + items * (ITEM + of_a + of_b + of_c)
     }
 
-    /// Whether this is expected to take less time than products of matrices. Matrices in place are packed by those as well,
-    /// in small blocks that stay in the cache: only the large ones are no slower here.
+    /// Whether this is expected to take less time than products of matrices. Where nothing would be copied for those,
+    /// it depends on the extents alone.
     pub(crate) fn is_faster_than(&self, product: &Product) -> bool {
         let walks = [&self.matrices.rows, &self.matrices.columns, &self.matrices.sums];
+        let least = if self.in_place == (InPlace { a: true, b: true }) { IN_PLACE } else { LARGE };
         match product.copied() {
-            0 => walks.iter().all(|walk| walk.extent >= LARGE),
+            0 => walks.iter().all(|walk| walk.extent >= least),
             _ => self.overhead() <= product.overhead(),
         }
     }
@@ -202,7 +220,7 @@ impl Fused {
 
     /// Elements that a part takes if there is one, and if the work is cut.
     fn rooms(&self) -> [usize; 2] {
-        self.blocks.map(|blocks| room(self.dtype, self.grain, blocks))
+        self.blocks.map(|blocks| room(self.dtype, self.grain, blocks, self.in_place))
     }
 
     /// C ← α·op(A)·op(B) + β·C.
@@ -264,11 +282,14 @@ impl Fused {
             return;
         }
         let &Call { a, b, c, alpha, beta } = call;
-        let (matrices, blocking) = (&self.matrices, self.blocks[usize::from(cut.count() > 1)]);
+        let (matrices, in_place) = (&self.matrices, self.in_place);
+        let blocking = self.blocks[usize::from(cut.count() > 1)];
         with_scalar!(T::DTYPE, U => {
             let (a, b, c, panels) = ((a.0.cast(), a.1), (b.0.cast(), b.1), c.cast(), panels.cast());
             let (alpha, beta) = (U::from_c64(alpha.to_c64()), U::from_c64(beta.to_c64()));
-            U::compute(self.isa, Part { matrices, blocking, batch, rows, columns, a, b, c, alpha, beta, panels });
+            let part =
+                Part { matrices, blocking, in_place, batch, rows, columns, a, b, c, alpha, beta, panels };
+            U::compute(self.isa, part);
         });
     }
 }
@@ -308,6 +329,22 @@ fn piece(extent: usize, count: usize, grain: usize) -> usize {
         1 => extent,
         _ => extent.div_ceil(count).next_multiple_of(grain),
     }
+}
+
+/// What is not packed. Packing costs as much as some ten columns (of A) or rows (of B) do; it pays where a panel is
+/// used often, and where what is read at once lies so far apart that it does not stay in the first cache and its TLB.
+fn in_place(Matrices { rows, columns, sums, .. }: &Matrices, dtype: DType) -> InPlace {
+    if dtype.is_complex() {
+        return InPlace { a: false, b: false };
+    }
+    let dense = |walk: &Walk, t: usize| {
+        let inner = walk.innermost();
+        inner.extent == 1 || inner.strides[t] == 1 && inner.extent >= RUN
+    };
+    let of_a = rows.extent.saturating_mul(sums.extent).saturating_mul(dtype.size());
+    let a = dense(rows, 1) && (columns.extent <= FEW || columns.extent <= SOME && of_a <= NEAR);
+    let b = rows.extent <= FEW || rows.extent <= SOME && (dense(sums, 1) || dense(columns, 1));
+    InPlace { a, b }
 }
 
 /// The threads that have enough to do.

@@ -62,6 +62,11 @@ impl Walk {
             (0..2).for_each(|t| at[t] += *index as isize * l.strides[t]);
         }
         let inner = self.loops[0];
+        if self.loops.len() == 1 {
+            x.steps(count, at[0], inner.strides[0]);
+            y.steps(count, at[1], inner.strides[1]);
+            return;
+        }
         let mut done = 0;
         while done < count {
             let steps = (inner.extent - index[0]).min(count - done);
@@ -93,7 +98,20 @@ impl Offsets {
         Offsets { at, run, filled: 0, dense: false }
     }
 
+    /// Nothing but `count` ≤ [`MOST`] positions along one loop.
+    #[inline(always)]
+    pub(super) fn steps(&mut self, count: usize, start: isize, stride: isize) {
+        self.line(0, count, start, stride);
+        (self.filled, self.dense) = (count, stride == 1);
+        if self.dense {
+            for (i, run) in self.run[..count].iter_mut().enumerate() {
+                run.write((count - i) as u16);
+            }
+        }
+    }
+
     /// Positions along one loop.
+    #[inline(always)]
     fn line(&mut self, start: usize, count: usize, mut at: isize, stride: isize) {
         for slot in &mut self.at[start..start + count] {
             slot.write(at);

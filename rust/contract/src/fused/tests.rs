@@ -25,6 +25,8 @@ struct Case {
     factors: (usize, usize),
     blocking: (usize, usize, usize),
     threads: usize,
+    /// Whether A and B are read in place; complex ones never are.
+    in_place: (bool, bool),
     seed: u64,
 }
 
@@ -49,10 +51,17 @@ fn case() -> impl Strategy<Value = Case> {
         (0..3usize, 0..3usize),
         blocking,
         1..4usize,
-        any::<u64>(),
+        any::<((bool, bool), u64)>(),
     )
         .prop_map(
-            |((batch, rows, columns, summed), (arrangements, order, conj), factors, blocking, threads, seed)| Case {
+            |(
+                (batch, rows, columns, summed),
+                (arrangements, order, conj),
+                factors,
+                blocking,
+                threads,
+                (in_place, seed),
+            )| Case {
                 batch,
                 rows,
                 columns,
@@ -63,6 +72,7 @@ fn case() -> impl Strategy<Value = Case> {
                 factors,
                 blocking,
                 threads,
+                in_place,
                 seed,
             },
         )
@@ -109,6 +119,9 @@ impl Case {
         let settings = Settings { dtype, threads: Threads::new(self.threads), least_scratch: false };
         let (rows, columns, depth) = self.blocking;
         let mut fused = Fused::with(&groups, settings, isa, Blocking { rows, columns, depth }).unwrap();
+        if !dtype.is_complex() {
+            fused.in_place = InPlace { a: self.in_place.0, b: self.in_place.1 };
+        }
         // As if there were work for all threads.
         fused.divide(self.threads);
         fused
@@ -210,9 +223,9 @@ proptest! {
     }
 }
 
-/// Thirds, so that every operation rounds: the bits must be those of any other number of threads.
+/// Thirds, so that every operation rounds: the bits must be those of any other number of threads, packed or not.
 #[test]
-fn the_number_of_threads_changes_no_bit() {
+fn neither_the_number_of_threads_nor_packing_changes_a_bit() {
     let (m, n, k) = (70, 50, 90);
     let (i, j, s): (Label, Label, Label) = (0, 1, 2);
     let thirds = |shape: &[usize]| Tensor::from_fn(shape, |at| (7 * at[0] + 3 * at[1]) as f64 / 3.0 - 50.0).unwrap();
@@ -222,10 +235,11 @@ fn the_number_of_threads_changes_no_bit() {
     let labels = [[i, j], [i, s], [s, j]];
     let axes = |t: usize| Axes { labels: &labels[t], shape: &shapes[t], strides: &strides[t] };
     let groups = Groups::new(axes::indices(&[axes(0), axes(1), axes(2)]).unwrap()).unwrap();
-    let run = |threads: usize| {
+    let run = |threads: usize, in_place: InPlace| {
         let settings = Settings { dtype: DType::F64, threads: Threads::new(threads), least_scratch: false };
         let mut fused =
             Fused::with(&groups, settings, Isa::best(), Blocking { rows: 30, columns: 20, depth: 40 }).unwrap();
+        fused.in_place = in_place;
         fused.divide(threads);
         let mut scratch = vec![0.0; fused.scratch()];
         let mut c = Tensor::from_fn(&[m, n], |_| 0.0).unwrap();
@@ -235,6 +249,8 @@ fn the_number_of_threads_changes_no_bit() {
         unsafe { fused.run(1.0, x, y, 0.0, to, &mut scratch, Threads::new(threads)) };
         c.data().iter().map(|x| x.to_bits()).collect::<Vec<u64>>()
     };
-    let one = run(1);
-    assert!((2..6).all(|threads| run(threads) == one));
+    let one = run(1, InPlace { a: false, b: false });
+    for (a, b) in [(false, false), (false, true), (true, false), (true, true)] {
+        assert!((1..6).all(|threads| run(threads, InPlace { a, b }) == one));
+    }
 }
