@@ -139,6 +139,16 @@ fn main() {
             }
         }
     }
+    // The steps of a chain of matrices and of an MPS's inner product: one extent is about twenty.
+    if wants("chain") {
+        for (m, n, k) in [(21, 505, 462), (505, 21, 462), (371, 424, 24), (21, 21, 480), (19, 2413, 19), (19, 19, 2413)]
+        {
+            for expression in ["ik,kj->ij", "ki,kj->ij", "ik,jk->ij", "ki,jk->ij"] {
+                let extents = |l| [m, n, k][l as usize - 'i' as usize];
+                compare(DType::F64, expression, &extents, threads, &format!("{m}×{n}×{k}"));
+            }
+        }
+    }
     if wants("slim") {
         for (m, n, k) in [
             (100_000, 4, 4),

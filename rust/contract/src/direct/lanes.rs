@@ -9,7 +9,7 @@ use super::write::Scale;
 use super::{Axis, Part, Places};
 
 /// Numbers of the register axis that are worked on together, so that they stay in the cache from one row to the next.
-const CHUNK: usize = 512;
+pub(super) const CHUNK: usize = 512;
 
 #[derive(Clone, Debug)]
 pub(super) struct Lanes {

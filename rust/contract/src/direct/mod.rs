@@ -2,11 +2,12 @@
 //!
 //! For what is too small for a packed matrix product, or is none: batches of small products, dot and outer products, a
 //! matrix times a vector, elementwise products, and mixtures of these in any layout. One axis is laid along the registers; which
-//! one decides the form ([`panel`], [`lanes`]). The other axes run as tables of places or as plain nested loops.
+//! one decides the form ([`panel`], [`lanes`], [`interleaved`]). The other axes run as tables of places or as plain nested loops.
 //! All lengths and strides in here count numbers, of which a complex element has two, unless they are said to be of
 //! elements.
 #![allow(clippy::needless_range_loop)] // registers and tensors are named by their numbers
 
+mod interleaved;
 mod lanes;
 mod panel;
 mod prepare;
@@ -24,6 +25,7 @@ use tensoroxide_tensor::nest::Loop;
 use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
 use tensoroxide_tensor::{DType, Real, Scalar, Threads};
 
+use interleaved::{Interleaved, ROOM};
 use lanes::Lanes;
 use panel::{Panel, BUFFER};
 use terms::Terms;
@@ -57,6 +59,7 @@ enum Form {
     Terms(Terms),
     Panel(Panel),
     Elementwise(Lanes),
+    Interleaved(Interleaved),
     Sums(Lanes),
 }
 
@@ -135,6 +138,7 @@ impl Direct {
                 _ => "batched direct product",
             },
             Form::Elementwise(_) => "elementwise product",
+            Form::Interleaved(_) => "interleaved products",
             Form::Sums(lanes) if lanes.rows.count == 1 && lanes.columns.count == 1 => "dot products",
             Form::Sums(_) => "direct product along the sum",
         }
@@ -201,6 +205,7 @@ impl Direct {
             Form::Nothing | Form::Terms(_) => return,
             Form::Panel(panel) => (panel.rows / (1 + usize::from(COMPLEX)), panel.columns.count),
             Form::Elementwise(lanes) => (lanes.along / (1 + usize::from(COMPLEX)), lanes.columns.count),
+            Form::Interleaved(form) => (form.along / (1 + usize::from(COMPLEX)), form.columns.count),
             Form::Sums(lanes) => (lanes.rows.count, lanes.columns.count),
         };
         let all = Part { outer: 0..self.steps[0], first: 0..first, second: 0..second };
@@ -231,6 +236,7 @@ impl Direct {
                 self.isa.run(OfPanel::<L, COMPLEX> { nest, panel, buffer: std::ptr::null_mut() });
             }
             Form::Elementwise(lanes) => self.isa.run(OfLanes::<L, COMPLEX, false> { nest, lanes }),
+            Form::Interleaved(form) => self.run_interleaved::<L, COMPLEX>(form, nest),
             Form::Sums(lanes) => self.isa.run(OfLanes::<L, COMPLEX, true> { nest, lanes }),
         }
     }
@@ -241,7 +247,18 @@ impl Direct {
         let mut buffer = MaybeUninit::<[L; BUFFER]>::uninit();
         self.isa.run(OfPanel::<L, COMPLEX> { nest, panel, buffer: buffer.as_mut_ptr().cast::<L>() });
     }
+
+    /// As above.
+    #[inline(never)]
+    fn run_interleaved<L: Real, const COMPLEX: bool>(&self, form: &Interleaved, nest: Nest<'_, L>) {
+        let mut buffer = MaybeUninit::<Registers>::uninit();
+        self.isa.run(OfInterleaved::<L, COMPLEX> { nest, form, buffer: buffer.as_mut_ptr().cast::<L>() });
+    }
 }
+
+/// A buffer of so many registers, the longest of which have 64 bytes; as aligned as these are.
+#[repr(align(64))]
+struct Registers(#[allow(dead_code)] [[u64; 8]; ROOM]);
 
 /// The arguments of a run.
 struct Arguments<T> {
@@ -344,7 +361,15 @@ struct OfLanes<'a, L, const COMPLEX: bool, const SUMS: bool> {
     lanes: &'a Lanes,
 }
 
+struct OfInterleaved<'a, L, const COMPLEX: bool> {
+    nest: Nest<'a, L>,
+    form: &'a Interleaved,
+    buffer: *mut L,
+}
+
 struct PanelStep<'a, S, L, const COMPLEX: bool>(&'a Panel, *mut L, PhantomData<S>);
+
+struct InterleavedStep<'a, S, L, const COMPLEX: bool>(&'a Interleaved, *mut L, PhantomData<S>);
 
 struct LanesStep<'a, const COMPLEX: bool, const SUMS: bool>(&'a Lanes);
 
@@ -354,6 +379,16 @@ impl<L: Real, const COMPLEX: bool> Task for OfPanel<'_, L, COMPLEX> {
     fn run<S: Simd>(self) {
         let step = PanelStep::<S, L, COMPLEX>(self.panel, self.buffer, PhantomData);
         // SAFETY: made by `Direct::run_part` alone, whose caller vouches for the memory; a task runs where its set is.
+        unsafe { self.nest.run::<L::Register<S>, COMPLEX, _>(step) }
+    }
+}
+
+impl<L: Real, const COMPLEX: bool> Task for OfInterleaved<'_, L, COMPLEX> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self) {
+        let step = InterleavedStep::<S, L, COMPLEX>(self.form, self.buffer, PhantomData);
+        // SAFETY: as for a panel.
         unsafe { self.nest.run::<L::Register<S>, COMPLEX, _>(step) }
     }
 }
@@ -368,6 +403,14 @@ impl<L: Real, const COMPLEX: bool, const SUMS: bool> Task for OfLanes<'_, L, COM
 }
 
 impl<S: Simd, L: Real, const COMPLEX: bool> Tile<L::Register<S>> for PanelStep<'_, S, L, COMPLEX> {
+    #[inline(always)]
+    unsafe fn run(&self, at: Places<L>, scales: [&Scale<L::Register<S>>; 2], part: &Part) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.run::<S, L, COMPLEX>(at, scales, part, self.1) }
+    }
+}
+
+impl<S: Simd, L: Real, const COMPLEX: bool> Tile<L::Register<S>> for InterleavedStep<'_, S, L, COMPLEX> {
     #[inline(always)]
     unsafe fn run(&self, at: Places<L>, scales: [&Scale<L::Register<S>>; 2], part: &Part) {
         // SAFETY: the caller's promise.

@@ -172,13 +172,14 @@ impl<S: Simd, L: Real> Tiles<'_, S, L> {
         unsafe {
             match (COMPLEX, left) {
                 (true, 4..) if many => self.columns::<COMPLEX, 8, 4>(axis, column),
-                (true, 3..) if !many && !few => self.columns::<COMPLEX, 6, 3>(axis, column),
+                (true, 3..) if !few => self.columns::<COMPLEX, 6, 3>(axis, column),
                 (true, 2..) => self.columns::<COMPLEX, 4, 2>(axis, column),
                 (true, _) => self.columns::<COMPLEX, 2, 1>(axis, column),
-                (false, 8..) if many => self.columns::<COMPLEX, 8, 8>(axis, column),
-                (false, 6 | 8..) if !many && !few => self.columns::<COMPLEX, 6, 6>(axis, column),
+                // A single column waits for its own sums, so none should be left over: 9 are 6 and 3, 5 are 3 and 2.
+                (false, 8 | 10..) if many => self.columns::<COMPLEX, 8, 8>(axis, column),
+                (false, 6 | 8..) if !few => self.columns::<COMPLEX, 6, 6>(axis, column),
+                (false, 3 | 5) if many => self.columns::<COMPLEX, 3, 3>(axis, column),
                 (false, 4..) => self.columns::<COMPLEX, 4, 4>(axis, column),
-                (false, 3) if many => self.columns::<COMPLEX, 3, 3>(axis, column),
                 (false, 2..) if !few => self.columns::<COMPLEX, 2, 2>(axis, column),
                 (false, _) => self.columns::<COMPLEX, 1, 1>(axis, column),
             }
@@ -210,39 +211,68 @@ impl<S: Simd, L: Real> Tiles<'_, S, L> {
             (false, 1 | 2) if !Self::few() => 4,
             _ => 2,
         };
+        let lanes = L::Register::<S>::LANES;
+        let mut at = 0;
         // SAFETY: the caller's promise; tiles stay within the block.
         unsafe {
-            let (mut at, mut left) = (0, self.height / L::Register::<S>::LANES);
-            if highest == 4 {
-                while left >= 4 {
-                    self.tile::<COMPLEX, 4, N, E, false>(&of_b, &of_c, at);
-                    (at, left) = (at + 4 * L::Register::<S>::LANES, left - 4);
-                }
-            }
-            if highest == 3 {
-                while left >= 3 && left != 4 {
-                    self.tile::<COMPLEX, 3, N, E, false>(&of_b, &of_c, at);
-                    (at, left) = (at + 3 * L::Register::<S>::LANES, left - 3);
-                }
-            }
-            if highest >= 2 {
-                while left >= 2 {
-                    self.tile::<COMPLEX, 2, N, E, false>(&of_b, &of_c, at);
-                    (at, left) = (at + 2 * L::Register::<S>::LANES, left - 2);
-                }
-            }
-            while left >= 1 {
-                self.tile::<COMPLEX, 1, N, E, false>(&of_b, &of_c, at);
-                (at, left) = (at + L::Register::<S>::LANES, left - 1);
-            }
-            if at < self.height {
-                self.tile::<COMPLEX, 1, N, E, true>(&of_b, &of_c, at);
+            while at < self.height {
+                let left = self.height - at;
+                let registers = if Self::masks() { left.div_ceil(lanes) } else { left / lanes };
+                at += lanes
+                    * match registers {
+                        4.. if highest == 4 => self.registers::<COMPLEX, 4, N, E>(&of_b, &of_c, at),
+                        3 | 5.. if highest >= 3 && (highest == 3 || Self::masks()) => {
+                            self.registers::<COMPLEX, 3, N, E>(&of_b, &of_c, at)
+                        }
+                        2.. if highest >= 2 => self.registers::<COMPLEX, 2, N, E>(&of_b, &of_c, at),
+                        0 => self.tail::<COMPLEX, N, E>(&of_b, &of_c, at),
+                        _ => self.registers::<COMPLEX, 1, N, E>(&of_b, &of_c, at),
+                    };
             }
         }
         E
     }
 
-    /// `R` registers of rows from row `at` on times `N` columns; with `TAIL`, one register that the block does not fill.
+    /// Whether a register that is filled in part costs no more than another one: where there are masks.
+    #[inline(always)]
+    const fn masks() -> bool {
+        size_of::<L::Register<S>>() == 64
+    }
+
+    /// A tile of `R` registers of rows; how many these were.
+    #[inline(always)]
+    unsafe fn registers<const COMPLEX: bool, const R: usize, const N: usize, const E: usize>(
+        &self,
+        of_b: &[isize; N],
+        of_c: &[isize; E],
+        at: usize,
+    ) -> usize {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match Self::masks() {
+                true => self.tile::<COMPLEX, R, N, E, true>(of_b, of_c, at),
+                false => self.tile::<COMPLEX, R, N, E, false>(of_b, of_c, at),
+            }
+        }
+        R
+    }
+
+    /// Rows that do not fill a register, where there are no masks.
+    #[inline(always)]
+    unsafe fn tail<const COMPLEX: bool, const N: usize, const E: usize>(
+        &self,
+        of_b: &[isize; N],
+        of_c: &[isize; E],
+        at: usize,
+    ) -> usize {
+        if !Self::masks() {
+            // SAFETY: the caller's promise.
+            unsafe { self.tile::<COMPLEX, 1, N, E, true>(of_b, of_c, at) };
+        }
+        1
+    }
+
+    /// `R` registers of rows from row `at` on times `N` columns; with `TAIL`, the block may not fill the last one.
     #[inline(always)]
     unsafe fn tile<const COMPLEX: bool, const R: usize, const N: usize, const E: usize, const TAIL: bool>(
         &self,
@@ -250,7 +280,11 @@ impl<S: Simd, L: Real> Tiles<'_, S, L> {
         of_c: &[isize; E],
         at: usize,
     ) {
-        let count = self.height - at;
+        let lanes = L::Register::<S>::LANES;
+        // What the last register holds.
+        let last = (self.height - at - (R - 1) * lanes).min(lanes);
+        // The last column of the next tile, which may lie in a cache line that no earlier column has brought.
+        let ahead = 2 * of_b[N - 1] - of_b[0] + (of_b[N - 1] - of_b[0]) / (N as isize - 1).max(1);
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[L::Register::<S>::zero(); N]; R];
@@ -263,11 +297,19 @@ impl<S: Simd, L: Real> Tiles<'_, S, L> {
                 for _ in 0..self.terms.count {
                     let mut x = [L::Register::<S>::zero(); R];
                     for r in 0..R {
-                        x[r] = if TAIL {
-                            L::Register::<S>::load_first(a, count)
+                        x[r] = if TAIL && r == R - 1 {
+                            L::Register::<S>::load_first(a.add(r * lanes), last)
                         } else {
-                            L::Register::<S>::load(a.add(r * L::Register::<S>::LANES))
+                            L::Register::<S>::load(a.add(r * lanes))
                         };
+                    }
+                    if R > 1 && N >= 6 {
+                        for r in 0..R {
+                            S::prefetch(a.wrapping_add((R + r) * lanes));
+                        }
+                    }
+                    if N >= 4 {
+                        S::prefetch(b.wrapping_offset(ahead));
                     }
                     for j in 0..N {
                         let y = L::Register::<S>::splat(*b.offset(of_b[j]));
@@ -286,25 +328,25 @@ impl<S: Simd, L: Real> Tiles<'_, S, L> {
                         let c = self.c.offset(of_c[j]).add(at);
                         for r in 0..R {
                             let x = self.scale.finish::<COMPLEX>(sums[r][p], sums[r][q]);
-                            if TAIL {
-                                self.scale.write_first::<COMPLEX>(x, c, count);
+                            if TAIL && r == R - 1 {
+                                self.scale.write_first::<COMPLEX>(x, c.add(r * lanes), last);
                             } else {
-                                self.scale.write::<COMPLEX>(x, c.add(r * L::Register::<S>::LANES));
+                                self.scale.write::<COMPLEX>(x, c.add(r * lanes));
                             }
                         }
                     }
                     Some(_) => {
                         for r in 0..R {
                             let x = self.scale.finish::<COMPLEX>(sums[r][p], sums[r][q]);
-                            x.store(self.buffer.add((j * R + r) * L::Register::<S>::LANES));
+                            x.store(self.buffer.add((j * R + r) * lanes));
                         }
                     }
                 }
             }
             if let Some(apart) = self.apart {
-                let count = if TAIL { count } else { R * L::Register::<S>::LANES };
+                let count = (R - 1) * lanes + last;
                 for j in 0..E {
-                    let (from, c) = (self.buffer.add(j * R * L::Register::<S>::LANES), self.c.offset(of_c[j]));
+                    let (from, c) = (self.buffer.add(j * R * lanes), self.c.offset(of_c[j]));
                     self.scale.scatter::<COMPLEX>(from, c, apart, self.row + at, count);
                 }
             }

@@ -4,7 +4,8 @@ use tensoroxide_tensor::nest::Loop;
 use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
 use tensoroxide_tensor::DType;
 
-use super::lanes::Lanes;
+use super::interleaved::{Interleaved, DEEP, WIDE};
+use super::lanes::{Lanes, CHUNK};
 use super::panel::{Panel, Summed, PACKED};
 use super::terms::{Terms, FEW};
 use super::walk::MOST_LOOPS;
@@ -46,6 +47,8 @@ enum Along {
     Rows(usize),
     /// The batch's loop at this position, dense in all tensors.
     Batch(usize),
+    /// The same, of which blocks are copied; dense in one tensor at least.
+    Interleaved(usize),
     /// The sum's loop at this position, dense in A and B.
     Summed(usize),
 }
@@ -125,6 +128,7 @@ impl Loops {
         ]
         .into_iter()
         .flatten()
+        .chain((0..self.batch.len()).filter(|&i| self.batch[i].strides.contains(&1)).map(Along::Interleaved))
     }
 
     /// Takes the loops that make an axis apart off the rows: those near in C and those near in A, up to a number of places.
@@ -235,6 +239,17 @@ fn take_summed(loops: &mut Vec<Loop<3>>, most: usize, width: isize) -> Summed {
 impl Direct {
     /// As [`Direct::new`], for one instruction set.
     pub(super) fn for_isa(all: impl Iterator<Item = (Loop<3>, bool)>, dtype: DType, isa: Isa) -> Direct {
+        let cheapest = |costs: &[f64]| (0..costs.len()).min_by(|&i, &j| costs[i].total_cmp(&costs[j])).unwrap_or(0);
+        Direct::chosen(all, dtype, isa, cheapest)
+    }
+
+    /// The form that `choose` points at when it is shown what each would cost.
+    pub(super) fn chosen(
+        all: impl Iterator<Item = (Loop<3>, bool)>,
+        dtype: DType,
+        isa: Isa,
+        choose: impl FnOnce(&[f64]) -> usize,
+    ) -> Direct {
         let mut direct = Direct {
             isa,
             dtype,
@@ -269,18 +284,14 @@ impl Direct {
         let turned = loops.swapped();
         let real = if matches!(dtype, DType::F64 | DType::C64) { 8 } else { 4 };
         let machine = Machine { lanes: isa.run(Lengths(real == 8)), width: 1 + usize::from(dtype.is_complex()), real };
-        let mut best = (f64::INFINITY, false, Along::Rows(C));
-        for (swapped, loops) in [(false, &loops), (true, &turned)] {
-            for along in loops.candidates() {
-                let cost = machine.cost(loops, along);
-                if cost < best.0 {
-                    best = (cost, swapped, along);
-                }
-            }
-        }
-        (direct.cost, direct.swapped) = (best.0, best.1);
+        let ways = [(false, &loops), (true, &turned)];
+        let ways = ways.into_iter().flat_map(|(swapped, l)| l.candidates().map(move |along| (swapped, l, along)));
+        let ways: Vec<_> = ways.map(|(swapped, l, along)| (swapped, along, machine.cost(l, along))).collect();
+        let costs: Vec<f64> = ways.iter().map(|way| way.2).collect();
+        let (swapped, along, cost) = ways[choose(&costs)];
+        (direct.cost, direct.swapped) = (cost, swapped);
         let loops = if direct.swapped { turned } else { loops };
-        direct.build(loops, best.2, &machine);
+        direct.build(loops, along, &machine);
         direct
     }
 
@@ -301,8 +312,12 @@ impl Direct {
                 let rows = rows.count * width;
                 let depth = summed.count.saturating_mul(summed.table.len());
                 let long = columns.count * width <= 8 && rows.saturating_mul(depth) > 4 * PACKED;
+                // A large A is read once, in long pieces, which memory is faster at.
+                let large = columns.count * width <= 48 && rows.saturating_mul(depth) > 16 * PACKED;
                 let block = if places[1].is_none() && long && summed.table.len() == 1 {
                     [PACKED / 2, 8]
+                } else if places[1].is_none() && large && summed.table.len() == 1 {
+                    [PACKED / 16, 16]
                 } else {
                     let terms = depth.clamp(1, terms);
                     [PACKED / terms / (4 * lanes) * (4 * lanes), terms]
@@ -313,6 +328,16 @@ impl Direct {
                 let along = loops.batch.remove(i).extent * width;
                 let (rows, columns, summed) = machine.others(&mut loops);
                 Form::Elementwise(Lanes { along, rows, columns, summed })
+            }
+            Along::Interleaved(i) => {
+                let l = loops.batch.remove(i);
+                let places = l.strides.map(|stride| {
+                    (stride != 1).then(|| Apart { run: width, stride: stride * step, table: Box::default() })
+                });
+                let rows = take_axis(&mut loops.rows, [C, A], step);
+                let columns = take_axis(&mut loops.columns, [C, B], step);
+                let summed = take_summed(&mut loops.summed, DEEP, step);
+                Form::Interleaved(Interleaved { along: l.extent * width, places, rows, columns, summed })
             }
             Along::Summed(i) => {
                 let along = loops.summed.remove(i).extent * width;
@@ -353,6 +378,32 @@ impl Machine {
         (rows, columns, take_summed(&mut loops.summed, usize::MAX, step))
     }
 
+    /// Cycles for each product of a batch that is the innermost axis of tensors, if the products are computed one by one:
+    /// then every element comes with a line of the cache that no other element of the product shares.
+    fn alone(&self, loops: &Loops, elements: [f64; 3], batch: f64) -> f64 {
+        const LINE: usize = 64;
+        let near = |l: &Loop<3>, t: usize| {
+            let bytes = l.strides[t].unsigned_abs().saturating_mul(self.width * self.real);
+            0 < bytes && bytes < LINE
+        };
+        let alone = |t: usize| {
+            let others = [&loops.rows, &loops.columns, &loops.summed];
+            loops.batch.iter().any(|l| near(l, t)) && !others.into_iter().flatten().any(|l| near(l, t))
+        };
+        let lines: f64 = (0..3).filter(|&t| alone(t)).map(|t| elements[t]).sum();
+        // What one product leaves in the cache serves the next one, if it is still there.
+        let price = match batch * elements.iter().sum::<f64>() * (self.width * self.real) as f64 {
+            ..1e6 if lines * (LINE as f64) < 64e3 => 0.0,
+            _ if lines * (LINE as f64) < 64e3 => 2.4,
+            ..1e6 => 3.0,
+            ..2.5e6 => 5.0,
+            ..1e7 => 15.0,
+            ..4e7 => 25.0,
+            _ => 50.0,
+        };
+        lines * price
+    }
+
     /// Nanoseconds of a product whose registers lie so, roughly.
     fn cost(&self, loops: &Loops, along: Along) -> f64 {
         let count = |loops: &[Loop<3>]| loops.iter().map(|l| l.extent as f64).product::<f64>();
@@ -387,17 +438,49 @@ impl Machine {
                     Some(run) => length * columns * 1.5 / run + high * wide,
                 };
                 let reading = of_a.map_or(0.0, |run| length * summed * 1.3 / run + 10.0 * summed);
-                outer * ((products * 0.6).max(waiting) + writing + reading + 8.0 * tiles + 40.0)
+                // A large B whose columns lie together is read by pieces of lines from ever other pages.
+                let across = loops.summed.first().is_some_and(|l| l.strides[B].unsigned_abs() > 64);
+                let large = wide * summed * self.real as f64 > 256e3;
+                let reading = reading + if across && large { (wide / 8.0).ceil() * summed * 20.0 } else { 0.0 };
+                let each = (products * 0.6).max(waiting) + writing + reading + 8.0 * tiles + 40.0;
+                outer * each + batch * self.alone(loops, [rows * columns, rows * summed, columns * summed], batch)
             }
             Along::Batch(i) => {
                 let length = loops.batch[i].extent as f64;
-                let (tall, wide) = (rows.min(4.0), columns.min(4.0));
-                // What the first cache cannot keep comes from the second one, time and again.
-                let kept = (rows + columns) * summed * 64.0 < 32e3;
-                let loads = rows * columns * summed * (1.0 / tall + 1.0 / wide) * if kept { 0.5 } else { 1.5 };
+                let (tall, wide) = (rows.min(4.0), columns.min(2.0));
+                // What the first cache cannot keep comes from the next ones, time and again.
+                let kept = (rows + columns) * summed * (length * width).min(CHUNK as f64) * self.real as f64;
+                let load = match kept {
+                    ..32e3 => 0.5,
+                    ..1e6 => 1.5,
+                    ..1e7 => 4.0,
+                    _ => 10.0,
+                };
+                let loads = rows * columns * summed * (1.0 / tall + 1.0 / wide) * load;
                 let each = rows * columns * (summed * 0.6 * width + 1.5) + loads;
                 let tiles = (rows / tall).ceil() * (columns / wide).ceil();
                 batch / length * (registers(length) * (each + 4.0 * tiles) + 30.0)
+            }
+            Along::Interleaved(i) => {
+                let l = &loops.batch[i];
+                // Each register of a matrix lies in a line of the cache, and often in a page, of its own.
+                let bytes = batch * (rows * columns + (rows + columns) * summed) * width * self.real as f64;
+                let line = match bytes {
+                    ..1e6 => 5.0,
+                    ..3e6 => 9.0,
+                    ..1e7 => 14.0,
+                    ..4e7 => 28.0,
+                    _ => 60.0,
+                };
+                let [of_c, of_a, of_b] = l.strides.map(|stride| if stride == 1 { line } else { line + 12.0 });
+                let wide = columns * width;
+                let parts = (summed / DEEP as f64).ceil();
+                let products = rows.max(2.0) * wide.max(2.0) * summed * 0.52;
+                let copies = rows * summed * (wide / WIDE as f64).ceil() * of_a + columns * summed * (of_b + width);
+                let tiles = (rows / 4.0).ceil() * (wide / 6.0).ceil() * parts;
+                let each = products + copies + rows * columns * parts * of_c + 8.0 * tiles;
+                let length = l.extent as f64;
+                batch / length * (registers(length) * each + 60.0)
             }
             Along::Summed(i) => {
                 let length = loops.summed[i].extent as f64;

@@ -120,8 +120,21 @@ fn check<T: Scalar>(case: &Case) {
             (step, PRESENT[case.labels[i].0][C])
         })
     };
+    // Every form that is possible, whatever it costs.
+    let mut forms = Vec::new();
     for &isa in Isa::available() {
-        let mut direct = Direct::for_isa(loops(), T::DTYPE, isa);
+        let mut count = 1;
+        let mut form = 0;
+        while form < count {
+            forms.push(Direct::chosen(loops(), T::DTYPE, isa, |costs| {
+                count = costs.len();
+                form
+            }));
+            form += 1;
+        }
+    }
+    for mut direct in forms {
+        let isa = direct.isa;
         if case.threads > 1 {
             direct.cost = 1e9; // so that the work is worth the threads
         }
