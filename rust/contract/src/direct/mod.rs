@@ -300,7 +300,8 @@ impl Part {
         } else if self.outer.len() >= count {
             (1, &mut part.outer)
         } else {
-            (8, if self.first.len() >= self.second.len() { &mut part.first } else { &mut part.second })
+            // Elements of the register axis that lie apart come in runs, of 16 at most, that are not to be cut.
+            (16, if self.first.len() >= self.second.len() { &mut part.first } else { &mut part.second })
         };
         let end = shared.end;
         let units = end.div_ceil(grain);
