@@ -2,7 +2,7 @@
 # that belongs to each status. The addresses are looked up once, when the package is loaded.
 
 "The version of the C ABI that this package speaks; the library has to answer the same."
-const ABI_VERSION = UInt32(2)
+const ABI_VERSION = UInt32(3)
 
 "Element types of the engine's tensors."
 const Element = Union{Float32,Float64,ComplexF32,ComplexF64}
@@ -70,6 +70,11 @@ struct Truncation
     keep_multiplets::Int32
 end
 
+struct RunOptions
+    workspace::Ptr{Cvoid}
+    provider::Int32
+end
+
 "Addresses of the engine's functions; a field has the name of its symbol."
 struct Engine
     tox_version::Ptr{Cvoid}
@@ -95,6 +100,8 @@ struct Engine
     tox_semiring_plan_output_shape::Ptr{Cvoid}
     tox_semiring_plan_labels::Ptr{Cvoid}
     tox_semiring_plan_argmax::Ptr{Cvoid}
+    tox_workspace_create::Ptr{Cvoid}
+    tox_workspace_destroy::Ptr{Cvoid}
     tox_svd_compact::Ptr{Cvoid}
     tox_svd_trunc::Ptr{Cvoid}
     tox_qr_compact::Ptr{Cvoid}
@@ -181,23 +188,28 @@ semiring_plan_argmax(handle, operands, count, output, configuration) =
                 (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Ptr{DLTensor}), handle, operands, count, output,
                 configuration))
 
-# `t` points to the DLTensors of the input and the outputs, in the order of the C signature.
+workspace_create(handle) = check(ccall(ENGINE[].tox_workspace_create, Int32, (Ptr{Ptr{Cvoid}},), handle))
+workspace_destroy(handle) = ccall(ENGINE[].tox_workspace_destroy, Cvoid, (Ptr{Cvoid},), handle)
+
+# `t` points to the DLTensors of the inputs and the outputs, in the order of the C signature.
 tensor(t::Ptr{DLTensor}, k) = t + (k - 1) * sizeof(DLTensor)
-engine_svd_compact(t, conj) =
+engine_svd_compact(t, conj, run) =
     check(ccall(ENGINE[].tox_svd_compact, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}),
-                t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4)))
-engine_svd_trunc(t, conj, truncation, rank, ϵ) =
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), run))
+engine_svd_trunc(t, conj, truncation, rank, ϵ, run) =
     check(ccall(ENGINE[].tox_svd_trunc, Int32,
                 (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64},
-                 Ptr{Cdouble}),
-                t, conj, truncation, tensor(t, 2), tensor(t, 3), tensor(t, 4), rank, ϵ))
-engine_qr_compact(t, conj) =
-    check(ccall(ENGINE[].tox_qr_compact, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
-                t, conj, tensor(t, 2), tensor(t, 3)))
-engine_eigh_full(t, conj) =
-    check(ccall(ENGINE[].tox_eigh_full, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}),
-                t, conj, tensor(t, 2), tensor(t, 3)))
+                 Ptr{Cdouble}, Ref{RunOptions}),
+                t, conj, truncation, tensor(t, 2), tensor(t, 3), tensor(t, 4), rank, ϵ, run))
+engine_qr_compact(t, conj, run) =
+    check(ccall(ENGINE[].tox_qr_compact, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), run))
+engine_eigh_full(t, conj, run) =
+    check(ccall(ENGINE[].tox_eigh_full, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), run))
 
 @inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
 

@@ -64,11 +64,15 @@ Julia lent where it lent one and matrices allow it; or `:engine`, always the eng
 was theirs when they were made. Throws an `ArgumentError` for another word. See [`provider`](@ref).
 """
 function set_provider(provider::Symbol)
-    k = findfirst(==(provider), PROVIDERS)
-    k === nothing && throw(ArgumentError("the provider is :auto, :lent or :engine, not $(repr(provider))"))
-    set_engine_provider(k - 1)
+    set_engine_provider(provider_code(provider))
     forget_plans()
     return nothing
+end
+
+function provider_code(provider::Symbol)
+    k = findfirst(==(provider), PROVIDERS)
+    k === nothing && throw(ArgumentError("the provider is :auto, :lent or :engine, not $(repr(provider))"))
+    return k - 1
 end
 
 """

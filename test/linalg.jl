@@ -113,3 +113,60 @@ end
     @test TO.svd_compact([true false; false true])[2] == [1.0, 1.0]
     @test TO.eigh_full([0 im; -im 0])[1] ≈ [-1.0, 1.0]
 end
+
+@testset "stacks, $T" for T in TYPES
+    rng = MersenneTwister(9)
+    for batch in ((3,), (2, 3), (0,), (1, 1)), (m, n) in ((4, 3), (3, 4), (1, 1), (0, 2), (17, 5))
+        A = randn(rng, T, m, n, batch...)
+        U, S, Vᴴ = TO.svd_compact(A)
+        Q, R = TO.qr_compact(PermutedDimsArray(permutedims(A, (2:ndims(A)..., 1)), (ndims(A), 1:ndims(A)-1...)))
+        @test size(U) == (m, min(m, n), batch...) && size(S) == (min(m, n), batch...)
+        for I in CartesianIndices(batch)
+            @test (U[:, :, I], S[:, I], Vᴴ[:, :, I]) == TO.svd_compact(A[:, :, I])
+            @test (Q[:, :, I], R[:, :, I]) == TO.qr_compact(A[:, :, I])
+        end
+        H = randn(rng, T, n, n, batch...)
+        H .+= conj.(PermutedDimsArray(H, (2, 1, 3:ndims(H)...)))
+        w, V = TO.eigh_full(H)
+        @test all(I -> (w[:, I], V[:, :, I]) == TO.eigh_full(H[:, :, I]), CartesianIndices(batch))
+    end
+    A = ones(T, 2, 2, 3)
+    A[1, 1, 2] = NaN
+    @test_throws ArgumentError("matrix [1] of the batch: the matrix holds NaN or infinity, or its factors are too large " *
+                               "for its type") TO.svd_compact(A)
+    @test_throws DimensionMismatch TO.svd_compact(ones(T, 3))
+end
+
+@testset "tensors in rows and columns, $T" for T in TYPES
+    A = randn(MersenneTwister(10), T, 2, 3, 4, 5)
+    for (rows, columns) in (((1, 2), (3, 4)), ((1, 3), (2, 4)), ((4,), (3, 1, 2)), ((), (1, 2, 3, 4)), ((2, 4, 1, 3), ()))
+        P = permutedims(A, (rows..., columns...))
+        m, n = size(P)[1:length(rows)], size(P)[length(rows)+1:end]
+        M = reshape(P, prod(m), prod(n))
+        U, S, Vᴴ = TO.svd_compact(A, rows, columns)
+        @test size(U) == (m..., length(S)) && size(Vᴴ) == (length(S), n...)
+        @test (reshape(U, prod(m), :), S, reshape(Vᴴ, :, prod(n))) == TO.svd_compact(M)
+        U, S, Vᴴ, ϵ = TO.svd_trunc(A, rows, columns; maxrank = 2)
+        @test (vec(U), S, vec(Vᴴ), ϵ) == map(x -> x isa Matrix ? vec(x) : x, TO.svd_trunc(M; maxrank = 2))
+        Q, R = TO.qr_compact(A, rows, columns)
+        @test (vec(Q), vec(R)) == vec.(TO.qr_compact(M)) && size(Q)[1:end-1] == m && size(R)[2:end] == n
+    end
+    @test_throws ArgumentError TO.svd_compact(A, (1, 2), (3,))
+    @test_throws ArgumentError TO.qr_compact(A, (1, 2), (2, 3))
+end
+
+@testset "outputs and workspaces of the caller, $T" for T in TYPES
+    rng = MersenneTwister(11)
+    A, w = randn(rng, T, 6, 4), TO.Workspace()
+    before = copy(A)
+    U, S, Vᴴ = view(zeros(T, 12, 4), 12:-2:1, :), zeros(real(T), 4), transpose(zeros(T, 4, 4))
+    @test TO.svd_compact!(A, (U, S, Vᴴ); workspace = w) === (U, S, Vᴴ)
+    @test (Array(U), S, Array(Vᴴ)) == TO.svd_compact(A) && A == before
+    for provider in (:auto, :lent, :engine)
+        U, S, Vᴴ = TO.svd_compact(A; provider = provider, workspace = w)
+        @test near(U * Diagonal(S) * Vᴴ, A)
+    end
+    @test_throws ArgumentError TO.qr_compact(A; provider = :nobody)
+    @test_throws DimensionMismatch TO.qr_compact!(A, (zeros(T, 6, 4), zeros(T, 4, 5)))
+    @test_throws ArgumentError TO.qr_compact!(A, (zeros(T, 6, 4), view(A, 1:4, 1:4)))
+end

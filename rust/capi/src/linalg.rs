@@ -1,11 +1,79 @@
-//! Decompositions.
+//! Decompositions: of matrices, and of every matrix of a stack.
+//!
+//! The first two axes of a tensor are the rows and columns of a matrix. Further axes are a batch, the same for all tensors of a
+//! call: each of its matrices is decomposed. Of a batch that fails, some matrices may have been written.
 
-use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Truncation};
+use std::sync::OnceLock;
+
+use tensoroxide_dense::Provider;
+use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Run, Truncation, Workspaces};
 use tensoroxide_tensor::dlpack::{Borrowed, DLTensor};
 use tensoroxide_tensor::with_scalar;
 
+use crate::host::{threads, TOX_PROVIDER_AUTO, TOX_PROVIDER_LENT, TOX_PROVIDER_OWN};
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
 use crate::tensors::{apart, borrow, view, view_mut};
+
+/// Memory that decompositions work in, kept from call to call. Any number of threads may use one at once.
+pub struct tox_workspace(Workspaces);
+
+/// Makes a workspace, without any memory at first.
+///
+/// # Safety
+/// `workspace` can be written.
+#[no_mangle]
+pub unsafe extern "C" fn tox_workspace_create(workspace: *mut *mut tox_workspace) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let workspace = unsafe { workspace.as_mut() }.ok_or_else(|| Failure::null("workspace"))?;
+        *workspace = Box::into_raw(Box::new(tox_workspace(Workspaces::default())));
+        Ok(())
+    })
+}
+
+/// Frees a workspace and its memory; NULL is ignored.
+///
+/// # Safety
+/// `workspace` came from `tox_workspace_create`, was not destroyed before, and nobody uses it.
+#[no_mangle]
+pub unsafe extern "C" fn tox_workspace_destroy(workspace: *mut tox_workspace) {
+    guard(|| {
+        if !workspace.is_null() {
+            // SAFETY: the caller's promise.
+            drop(unsafe { Box::from_raw(workspace) });
+        }
+        Ok(())
+    });
+}
+
+/// How a decomposition runs.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct tox_run {
+    /// Its memory; NULL for memory that is shared by all calls of the process that name none.
+    pub workspace: *const tox_workspace,
+    /// `TOX_PROVIDER_AUTO`, `TOX_PROVIDER_LENT` or `TOX_PROVIDER_OWN`; negative for what `tox_set_provider` says.
+    pub provider: i32,
+}
+
+/// # Safety
+/// `run` is NULL or leads to a `tox_run`, whose workspace is NULL or lives for as long as `'a`.
+unsafe fn how<'a>(run: *const tox_run) -> Result<Run<'a>, Failure> {
+    static SHARED: OnceLock<Workspaces> = OnceLock::new();
+    // SAFETY: the caller's promise.
+    let run = unsafe { run.as_ref() };
+    // SAFETY: the caller's promise.
+    let workspace = run.and_then(|run| unsafe { run.workspace.as_ref() }).map(|workspace| &workspace.0);
+    let defaults = Run::on(workspace.unwrap_or_else(|| SHARED.get_or_init(Workspaces::default)));
+    let provider = match run.map_or(-1, |run| run.provider) {
+        TOX_PROVIDER_LENT => Provider::Lent,
+        TOX_PROVIDER_OWN => Provider::Own,
+        TOX_PROVIDER_AUTO => Provider::Auto,
+        ..=-1 => defaults.provider,
+        other => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no provider {other}"))),
+    };
+    Ok(Run { threads: threads(), provider, ..defaults })
+}
 
 /// Which singular values are cut off: the strictest limit decides, and `minrank` has the last word.
 #[repr(C)]
@@ -72,7 +140,7 @@ unsafe fn tensors<'a, const N: usize>(
 /// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
 ///
 /// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
-/// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were.
+/// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were. `run` may be NULL.
 ///
 /// # Safety
 /// The pointers lead to tensors, and nothing else uses the outputs during the call.
@@ -83,14 +151,17 @@ pub unsafe extern "C" fn tox_svd_compact(
     u: *const DLTensor,
     s: *const DLTensor,
     vh: *const DLTensor,
+    run: *const tox_run,
 ) -> tox_status {
     guard(|| {
+        // SAFETY: the caller's promise.
+        let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [u, s, vh] } = unsafe { tensors(a, [("u", u), ("s", s), ("vh", vh)]) }?;
         with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
-            Ok(svd_compact(a, conj_a != 0, u, s, vh)?)
+            Ok(svd_compact(a, conj_a != 0, u, s, vh, run)?)
         })
     })
 }
@@ -112,6 +183,7 @@ pub unsafe extern "C" fn tox_svd_trunc(
     vh: *const DLTensor,
     rank: *mut i64,
     error: *mut f64,
+    run: *const tox_run,
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
@@ -120,11 +192,13 @@ pub unsafe extern "C" fn tox_svd_trunc(
         let rank = rank.ok_or_else(|| Failure::null("rank"))?;
         let error = error.ok_or_else(|| Failure::null("error"))?;
         // SAFETY: the caller's promise.
+        let run = unsafe { how(run) }?;
+        // SAFETY: the caller's promise.
         let Tensors { a, outputs: [u, s, vh] } = unsafe { tensors(a, [("u", u), ("s", s), ("vh", vh)]) }?;
         let kept = with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
-            svd_trunc(a, conj_a != 0, &limits, u, s, vh)?
+            svd_trunc(a, conj_a != 0, &limits, u, s, vh, run)?
         });
         (*rank, *error) = (kept.rank as i64, kept.error);
         Ok(())
@@ -142,14 +216,17 @@ pub unsafe extern "C" fn tox_qr_compact(
     conj_a: i32,
     q: *const DLTensor,
     r: *const DLTensor,
+    run: *const tox_run,
 ) -> tox_status {
     guard(|| {
+        // SAFETY: the caller's promise.
+        let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [q, r] } = unsafe { tensors(a, [("q", q), ("r", r)]) }?;
         with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, q, r) = unsafe { (view::<T>(&a, "a")?, view_mut(&q, "q")?, view_mut(&r, "r")?) };
-            Ok(qr_compact(a, conj_a != 0, q, r)?)
+            Ok(qr_compact(a, conj_a != 0, q, r, run)?)
         })
     })
 }
@@ -166,14 +243,17 @@ pub unsafe extern "C" fn tox_eigh_full(
     conj_a: i32,
     w: *const DLTensor,
     v: *const DLTensor,
+    run: *const tox_run,
 ) -> tox_status {
     guard(|| {
+        // SAFETY: the caller's promise.
+        let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [w, v] } = unsafe { tensors(a, [("w", w), ("v", v)]) }?;
         with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, w, v) = unsafe { (view::<T>(&a, "a")?, view_mut(&w, "w")?, view_mut(&v, "v")?) };
-            Ok(eigh_full(a, conj_a != 0, w, v)?)
+            Ok(eigh_full(a, conj_a != 0, w, v, run)?)
         })
     })
 }

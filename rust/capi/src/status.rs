@@ -104,7 +104,11 @@ impl From<tensoroxide_einsum::Error> for Failure {
 impl From<tensoroxide_linalg::Error> for Failure {
     fn from(error: tensoroxide_linalg::Error) -> Failure {
         use tensoroxide_linalg::Error;
-        let status = match error {
+        let mut cause = &error;
+        while let Error::InBatch { error, .. } = cause {
+            cause = error;
+        }
+        let status = match cause {
             Error::Rank { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
             Error::NotFinite => TOX_NOT_FINITE,
             Error::NoConvergence => TOX_NO_CONVERGENCE,

@@ -324,39 +324,42 @@ fn decompositions_and_what_they_refuse() {
     let (mut rank, mut error) = (0, 0.0);
     // SAFETY: the tensors point to the vectors above.
     unsafe {
-        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, &mut rank, &mut error), TOX_OK);
+        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_OK);
         assert_eq!((rank, error, s.data[0], u.data[0], vh.data[0]), (1, 2.0, 3.0, 1.0, 1.0));
         assert_eq!((s.data[1], u.data[3]), (7.0, 7.0), "beyond the rank nothing is written");
-        assert_eq!(tox_svd_trunc(&ta, 0, null(), &tu, &ts, &tv, &mut rank, &mut error), TOX_OK);
+        assert_eq!(tox_svd_trunc(&ta, 0, null(), &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_OK);
         assert_eq!((rank, error), (2, 0.0));
-        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv), TOX_OK);
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv, null()), TOX_OK);
         assert_eq!(s.data, [3.0, 2.0]);
         s.data.fill(7.0);
 
         let negative = tox_truncation { minrank: -1, ..limits };
-        assert_eq!(tox_svd_trunc(&ta, 0, &negative, &tu, &ts, &tv, &mut rank, &mut error), TOX_INVALID_ARGUMENT);
+        assert_eq!(
+            tox_svd_trunc(&ta, 0, &negative, &tu, &ts, &tv, &mut rank, &mut error, null()),
+            TOX_INVALID_ARGUMENT
+        );
         let nan = tox_truncation { rtol: f64::NAN, ..limits };
-        assert_eq!(tox_svd_trunc(&ta, 0, &nan, &tu, &ts, &tv, &mut rank, &mut error), TOX_INVALID_ARGUMENT);
-        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, null_mut(), &mut error), TOX_NULL_POINTER);
-        assert_eq!(tox_svd_compact(&ta, 0, &tu, &wrong.tensor(), &tv), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_svd_trunc(&ta, 0, &nan, &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, null_mut(), &mut error, null()), TOX_NULL_POINTER);
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &wrong.tensor(), &tv, null()), TOX_INVALID_ARGUMENT);
         assert_eq!(last_error(), "s has elements of type Float32, where Float64 is needed");
-        assert_eq!(tox_svd_compact(&ta, 0, &ta, &ts, &tv), TOX_ALIASING);
+        assert_eq!(tox_svd_compact(&ta, 0, &ta, &ts, &tv, null()), TOX_ALIASING);
         assert_eq!(last_error(), "u shares memory with a; give one of them memory of its own (a copy)");
-        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &DLTensor { data: tu.data, ..tv }), TOX_ALIASING);
-        assert_eq!(tox_svd_compact(&ta, 0, &tv, &ts, &tu), TOX_DIMENSION_MISMATCH);
-        assert_eq!(tox_svd_compact(null(), 0, &tu, &ts, &tv), TOX_NULL_POINTER);
-        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv), TOX_OK);
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &DLTensor { data: tu.data, ..tv }, null()), TOX_ALIASING);
+        assert_eq!(tox_svd_compact(&ta, 0, &tv, &ts, &tu, null()), TOX_DIMENSION_MISMATCH);
+        assert_eq!(tox_svd_compact(null(), 0, &tu, &ts, &tv, null()), TOX_NULL_POINTER);
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv, null()), TOX_OK);
         assert_eq!(vh.data, [3.0, 0.0, 0.0, 2.0]);
-        assert_eq!(tox_qr_compact(&ta, 0, &tu, null()), TOX_NULL_POINTER);
-        assert_eq!(tox_eigh_full(&ta, 0, &ts, &tv), TOX_DIMENSION_MISMATCH);
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, null(), null()), TOX_NULL_POINTER);
+        assert_eq!(tox_eigh_full(&ta, 0, &ts, &tv, null()), TOX_DIMENSION_MISMATCH);
         let mut symmetric = Host::<f64>::new(&[2, 2], |i| [2.0, 1.0, 1.0, 2.0][i]);
-        assert_eq!(tox_eigh_full(&symmetric.tensor(), 0, &ts, &tv), TOX_OK);
+        assert_eq!(tox_eigh_full(&symmetric.tensor(), 0, &ts, &tv, null()), TOX_OK);
         assert_abs_diff_eq!(s.data[..], [1.0, 3.0][..], epsilon = 3.0 * f64::EPSILON);
         s.data.fill(7.0);
         a.data[1] = f64::NAN;
-        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv), TOX_NOT_FINITE);
+        assert_eq!(tox_svd_compact(&ta, 0, &tu, &ts, &tv, null()), TOX_NOT_FINITE);
         a.data[1] = f64::INFINITY;
-        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv), TOX_NOT_FINITE);
+        assert_eq!(tox_qr_compact(&ta, 0, &tu, &tv, null()), TOX_NOT_FINITE);
     }
     assert_eq!(s.data, [7.0, 7.0]);
 }

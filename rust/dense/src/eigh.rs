@@ -4,19 +4,20 @@
 //! which has the same eigenvalues and rounds differently. The next one is taken only if the one before did not
 //! converge, or returned a number that is not finite.
 
-use tensoroxide_tensor::{Buffer, Scalar};
+use tensoroxide_tensor::Scalar;
 
 use crate::element::Kernels;
 use crate::scaling::{scale_back, scaled_copy, Part};
-use crate::{provider, Element, Error, MatRef, Matrix, Provider};
+use crate::workspace::{Memory, Plain};
+use crate::{Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
 
 /// The factors of A = V·Diagonal(w)·Vᴴ for A of n×n.
 #[derive(Debug)]
-pub struct Eigh<T: Scalar> {
+pub struct Eigh<'w, T: Plain + Scalar<Real: Plain>> {
     /// n eigenvalues, ascending.
-    pub w: Buffer<T::Real>,
+    pub w: Memory<'w, T::Real>,
     /// n×n, orthonormal columns, each up to a phase.
-    pub v: Matrix<T>,
+    pub v: Matrix<'w, T>,
 }
 
 /// Eigenvalues and eigenvectors of op(A), where A is Hermitian and op conjugates the elements if asked to. Only the
@@ -27,56 +28,58 @@ pub struct Eigh<T: Scalar> {
 /// is too large for the type; [`Error::NoConvergence`]; [`Error::OutOfMemory`].
 ///
 /// ```
-/// use tensoroxide_dense::{eigh, MatRef};
+/// use tensoroxide_dense::{eigh, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
 /// let a = [2.0, 1.0, f64::NAN, 2.0];
-/// let eigh = eigh(MatRef::from_slice(&a, 2, 2, 1, 2)?, false)?;
+/// let eigh = eigh(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((eigh.w[0] - 1.0).abs() < 1e-15 && (eigh.w[1] - 3.0).abs() < 1e-15);
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
-pub fn eigh<T: Element>(a: MatRef<T>, conj: bool) -> Result<Eigh<T>, Error> {
+pub fn eigh<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
     let n = a.rows();
     if a.cols() != n {
         return Err(Error::Shape { operand: "A", expected: (n, n), found: (n, a.cols()) });
     }
-    let (a, e) = scaled_copy(a, conj, Part::Lower)?;
+    let (a, e) = scaled_copy(a, conj, Part::Lower, with.workspace)?;
     if n == 0 {
-        return Ok(Eigh { w: crate::owned::zeros(0)?, v: a });
+        return Ok(Eigh { w: with.zeros(0)?, v: a });
     }
-    let mut eigh = any_driver(&a)?;
+    let mut eigh = any_driver(&a, with)?;
     scale_back(&mut eigh.w, e)?;
     Ok(eigh)
 }
 
-fn any_driver<T: Kernels>(a: &Matrix<T>) -> Result<Eigh<T>, Error> {
-    if provider() != Provider::Own {
-        match T::lent_eigh(a).map(sound) {
+fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
+    if with.provider != Provider::Own {
+        match T::lent_eigh(a, with.workspace).map(sound) {
             None | Some(Err(Error::NoConvergence)) => {}
             Some(result) => return result,
         }
     }
-    with_remedy(a, T::own_eigh)
+    with_remedy(a, with.workspace, T::own_eigh)
 }
 
 /// A result with NaN is none.
-fn sound<T: Scalar>(result: Result<Eigh<T>, Error>) -> Result<Eigh<T>, Error> {
-    let finite = |x: &Eigh<T>| x.w.iter().all(|x| x.is_finite()) && x.v.elements().iter().all(|x| x.is_finite());
+fn sound<T: Kernels>(result: Result<Eigh<'_, T>, Error>) -> Result<Eigh<'_, T>, Error> {
+    let finite = |x: &Eigh<'_, T>| x.w.iter().all(|x| x.is_finite()) && x.v.elements().iter().all(|x| x.is_finite());
     result.and_then(|eigh| if finite(&eigh) { Ok(eigh) } else { Err(Error::NoConvergence) })
 }
 
 /// The decomposition by `attempt` of A, given by its lower triangle, or of A back to front.
-fn with_remedy<T: Scalar>(
-    a: &Matrix<T>,
-    mut attempt: impl FnMut(&Matrix<T>) -> Result<Eigh<T>, Error>,
-) -> Result<Eigh<T>, Error> {
-    match sound(attempt(a)) {
+fn with_remedy<'w, T: Kernels>(
+    a: &Matrix<'w, T>,
+    workspace: &'w Workspace,
+    mut attempt: impl FnMut(&Matrix<'w, T>, &'w Workspace) -> Result<Eigh<'w, T>, Error>,
+) -> Result<Eigh<'w, T>, Error> {
+    match sound(attempt(a, workspace)) {
         Err(Error::NoConvergence) => {}
         result => return result,
     }
     // Element (i, j) of the reversed matrix is (n−1−i, n−1−j) of A: the lower triangle of the one is the upper triangle
     // of the other, hence the transposition and the conjugate.
-    let reversed = Matrix::copy_of(a.as_ref().t().reverse_rows().reverse_cols(), true)?;
-    let Eigh { w, v } = sound(attempt(&reversed))?;
-    Ok(Eigh { w, v: Matrix::copy_of(v.as_ref().reverse_rows(), false)? })
+    let reversed = Matrix::copy_of(a.as_ref().t().reverse_rows().reverse_cols(), true, workspace)?;
+    let Eigh { w, v } = sound(attempt(&reversed, workspace))?;
+    Ok(Eigh { w, v: Matrix::copy_of(v.as_ref().reverse_rows(), false, workspace)? })
 }
 
 #[cfg(test)]
@@ -86,18 +89,18 @@ mod tests {
 
     #[test]
     fn the_remedy_gives_the_decomposition_of_a() {
-        let n = 5;
+        let (n, workspace) = (5, &Workspace::default());
         let entry = |i: usize, j: usize| match i.cmp(&j) {
             std::cmp::Ordering::Equal => Complex64::from((3.0 * i as f64).cos()),
             std::cmp::Ordering::Greater => Complex64::new((i + 2 * j) as f64, 1.0 + j as f64),
             std::cmp::Ordering::Less => Complex64::new((j + 2 * i) as f64, -1.0 - i as f64),
         };
-        let mut a = Matrix::zeros(n, n).unwrap();
+        let mut a = Matrix::zeros(n, n, workspace).unwrap();
         a.as_mut().update(|i, j, x| *x = if i < j { Complex64::ZERO } else { entry(i, j) });
         let mut calls = 0;
-        let eigh = with_remedy(&a, |a| {
+        let eigh = with_remedy(&a, workspace, |a, workspace| {
             calls += 1;
-            let mut eigh = Kernels::own_eigh(a)?;
+            let mut eigh = Kernels::own_eigh(a, workspace)?;
             if calls == 1 {
                 eigh.w[0] = f64::NAN;
             }
@@ -112,7 +115,7 @@ mod tests {
                 assert!((av - v[i] * eigh.w[k]).norm() < 1e-13);
             }
         }
-        let result = with_remedy(&a, |_| Err(Error::NoConvergence));
+        let result = with_remedy(&a, workspace, |_, _| Err(Error::NoConvergence));
         assert_eq!(result.err(), Some(Error::NoConvergence));
     }
 }

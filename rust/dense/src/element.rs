@@ -2,7 +2,8 @@
 
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
-use crate::{blas, lapack, own, Eigh, Error, MatMut, MatRef, Matrix, Qr, Svd};
+use crate::workspace::Plain;
+use crate::{blas, lapack, own, Eigh, Error, MatMut, MatRef, Matrix, Qr, Svd, Workspace};
 
 /// An element type that this crate computes with: `f32`, `f64`, `Complex32`, `Complex64`.
 pub trait Element: Kernels {}
@@ -12,7 +13,7 @@ impl<T: Kernels> Element for T {}
 /// What each type has a compiled function for: those of the same or a similar name in [`blas`], [`lapack`] and [`own`].
 /// Not nameable outside, so that [`Element`] is sealed.
 #[allow(missing_docs)] // said above, for all of them
-pub trait Kernels: Scalar {
+pub trait Kernels: Plain + Scalar<Real: Plain> {
     fn lent_gemm<'c>(
         alpha: Self,
         a: MatRef<Self>,
@@ -23,13 +24,13 @@ pub trait Kernels: Scalar {
         c: MatMut<'c, Self>,
     ) -> Result<(), MatMut<'c, Self>>;
     fn own_gemm(alpha: Self, a: MatRef<Self>, conj_a: bool, b: MatRef<Self>, conj_b: bool, add: bool, c: MatMut<Self>);
-    fn lent_gesdd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>>;
-    fn lent_gesvd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>>;
-    fn lent_qr(a: &Matrix<Self>) -> Option<Result<Qr<Self>, Error>>;
-    fn lent_eigh(a: &Matrix<Self>) -> Option<Result<Eigh<Self>, Error>>;
-    fn own_svd(a: &Matrix<Self>) -> Result<Svd<Self>, Error>;
-    fn own_qr(a: &Matrix<Self>) -> Result<Qr<Self>, Error>;
-    fn own_eigh(a: &Matrix<Self>) -> Result<Eigh<Self>, Error>;
+    fn lent_gesdd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>>;
+    fn lent_gesvd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>>;
+    fn lent_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Qr<'w, Self>, Error>>;
+    fn lent_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Eigh<'w, Self>, Error>>;
+    fn own_svd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error>;
+    fn own_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error>;
+    fn own_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error>;
 }
 
 macro_rules! kernels {
@@ -57,26 +58,26 @@ macro_rules! kernels {
             ) {
                 own::gemm(alpha, a, conj_a, b, conj_b, add, c)
             }
-            fn lent_gesdd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>> {
-                lapack::$gesdd(a)
+            fn lent_gesdd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>> {
+                lapack::$gesdd(a, workspace)
             }
-            fn lent_gesvd(a: &Matrix<Self>) -> Option<Result<Svd<Self>, Error>> {
-                lapack::$gesvd(a)
+            fn lent_gesvd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>> {
+                lapack::$gesvd(a, workspace)
             }
-            fn lent_qr(a: &Matrix<Self>) -> Option<Result<Qr<Self>, Error>> {
-                lapack::$geqrf(a)
+            fn lent_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Qr<'w, Self>, Error>> {
+                lapack::$geqrf(a, workspace)
             }
-            fn lent_eigh(a: &Matrix<Self>) -> Option<Result<Eigh<Self>, Error>> {
-                lapack::$syevd(a)
+            fn lent_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Eigh<'w, Self>, Error>> {
+                lapack::$syevd(a, workspace)
             }
-            fn own_svd(a: &Matrix<Self>) -> Result<Svd<Self>, Error> {
-                own::svd(a.as_ref())
+            fn own_svd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error> {
+                own::svd(a.as_ref(), workspace)
             }
-            fn own_qr(a: &Matrix<Self>) -> Result<Qr<Self>, Error> {
-                own::qr(a.as_ref())
+            fn own_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error> {
+                own::qr(a.as_ref(), workspace)
             }
-            fn own_eigh(a: &Matrix<Self>) -> Result<Eigh<Self>, Error> {
-                own::eigh(a.as_ref())
+            fn own_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error> {
+                own::eigh(a.as_ref(), workspace)
             }
         }
     };

@@ -22,6 +22,7 @@ mod provider;
 mod qr;
 mod scaling;
 mod svd;
+mod workspace;
 
 pub use eigh::{eigh, Eigh};
 pub use element::Element;
@@ -32,3 +33,4 @@ pub use owned::Matrix;
 pub use provider::{is_lent, lend_blas, lend_lapack, provider, set_provider, Provider};
 pub use qr::{qr, Qr};
 pub use svd::{svd, Svd};
+pub use workspace::{Memory, Plain, Resources, Workspace};

@@ -1,34 +1,39 @@
-//! Matrices that own their memory: column-major, without gaps. What a factorization returns.
+//! Matrices in a workspace's memory: column-major, without gaps. What a factorization returns.
 
-use tensoroxide_tensor::{Buffer, Scalar};
+use tensoroxide_tensor::Scalar;
 
+use crate::workspace::{Memory, Plain, Workspace};
 use crate::{Error, MatMut, MatRef};
 
-/// A column-major matrix that owns its memory.
+/// A column-major matrix in the memory of a workspace.
 ///
 /// ```
-/// use tensoroxide_dense::Matrix;
-/// let mut a = Matrix::<f64>::zeros(2, 3)?;
+/// use tensoroxide_dense::{Matrix, Workspace};
+/// let workspace = Workspace::default();
+/// let mut a = Matrix::<f64>::zeros(2, 3, &workspace)?;
 /// a.col_mut(1)[0] = 5.0;
 /// assert_eq!((a.as_ref().get(0, 1), a.col(1)), (Some(5.0), &[5.0, 0.0][..]));
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Matrix<T: Scalar> {
-    data: Buffer<T>,
+pub struct Matrix<'w, T: Plain> {
+    data: Memory<'w, T>,
     rows: usize,
     cols: usize,
 }
 
-impl<T: Scalar> Matrix<T> {
+impl<'w, T: Plain> Matrix<'w, T> {
     /// A matrix of zeros, or [`Error::OutOfMemory`].
-    pub fn zeros(rows: usize, cols: usize) -> Result<Self, Error> {
-        Ok(Self { data: zeros(rows.checked_mul(cols).ok_or(Error::OutOfMemory)?)?, rows, cols })
+    pub fn zeros(rows: usize, cols: usize, workspace: &'w Workspace) -> Result<Self, Error> {
+        Ok(Self { data: workspace.zeros(rows.checked_mul(cols).ok_or(Error::OutOfMemory)?)?, rows, cols })
     }
 
     /// A copy, conjugated if asked for, or [`Error::OutOfMemory`].
-    pub fn copy_of(a: MatRef<T>, conj: bool) -> Result<Self, Error> {
-        let mut copy = Self::zeros(a.rows(), a.cols())?;
+    pub fn copy_of(a: MatRef<T>, conj: bool, workspace: &'w Workspace) -> Result<Self, Error>
+    where
+        T: Scalar,
+    {
+        let mut copy = Self::zeros(a.rows(), a.cols(), workspace)?;
         copy.as_mut().update(|i, j, x| {
             // SAFETY: the copy has the extents of `a`.
             let y = unsafe { a.get_unchecked(i, j) };
@@ -62,6 +67,11 @@ impl<T: Scalar> Matrix<T> {
         &self.data
     }
 
+    /// All elements, column after column.
+    pub fn elements_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
     /// The matrix to read.
     pub fn as_ref(&self) -> MatRef<'_, T> {
         // SAFETY: the buffer holds rows · cols elements, column after column.
@@ -75,11 +85,6 @@ impl<T: Scalar> Matrix<T> {
     }
 }
 
-/// A vector of zeros, or [`Error::OutOfMemory`].
-pub(crate) fn zeros<T: Scalar>(len: usize) -> Result<Buffer<T>, Error> {
-    Buffer::zeroed(len).map_err(|_| Error::OutOfMemory)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,16 +94,18 @@ mod tests {
     fn copies_follow_the_strides() {
         let data: Vec<_> = (0..6).map(|x| Complex64::new(f64::from(x), 1.0)).collect();
         let a = MatRef::from_slice(&data, 2, 3, 3, 1).unwrap().reverse_rows();
-        let copy = Matrix::copy_of(a, true).unwrap();
+        let workspace = Workspace::default();
+        let copy = Matrix::copy_of(a, true, &workspace).unwrap();
         assert_eq!(copy.col(2), &[Complex64::new(5.0, -1.0), Complex64::new(2.0, -1.0)]);
         assert_eq!(copy.elements().len(), 6);
-        assert_eq!(Matrix::copy_of(copy.as_ref().t(), false).unwrap().col(0)[2], copy.col(2)[0]);
+        assert_eq!(Matrix::copy_of(copy.as_ref().t(), false, &workspace).unwrap().col(0)[2], copy.col(2)[0]);
     }
 
     #[test]
     fn what_no_memory_can_hold_is_an_error() {
-        assert_eq!(Matrix::<f32>::zeros(usize::MAX, 2).err(), Some(Error::OutOfMemory));
-        assert_eq!(Matrix::<f32>::zeros(1 << 40, 1 << 20).err(), Some(Error::OutOfMemory));
-        assert_eq!(Matrix::<f32>::zeros(usize::MAX, 0).unwrap().elements().len(), 0);
+        let workspace = Workspace::default();
+        assert_eq!(Matrix::<f32>::zeros(usize::MAX, 2, &workspace).err(), Some(Error::OutOfMemory));
+        assert_eq!(Matrix::<f32>::zeros(1 << 40, 1 << 20, &workspace).err(), Some(Error::OutOfMemory));
+        assert_eq!(Matrix::<f32>::zeros(usize::MAX, 0, &workspace).unwrap().elements().len(), 0);
     }
 }

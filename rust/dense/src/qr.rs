@@ -1,23 +1,22 @@
 //! The thin QR decomposition, A = Q·R: LAPACK's geqrf and orgqr (ungqr) if both were lent, faer otherwise.
 
-use tensoroxide_tensor::Scalar;
-
 use crate::scaling::{scale_back, scaled_copy, Part};
-use crate::{provider, Element, Error, MatRef, Matrix, Provider};
+use crate::workspace::Plain;
+use crate::{Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
 
 /// The factors of A = Q·R for A of m×n, with k = min(m, n).
 #[derive(Debug)]
-pub struct Qr<T: Scalar> {
+pub struct Qr<'w, T: Plain> {
     /// m×k, orthonormal columns.
-    pub q: Matrix<T>,
+    pub q: Matrix<'w, T>,
     /// k×n, zero below the diagonal. The diagonal may have any sign, and with faer any phase.
-    pub r: Matrix<T>,
+    pub r: Matrix<'w, T>,
 }
 
-impl<T: Scalar> Qr<T> {
+impl<'w, T: Plain> Qr<'w, T> {
     /// R from a factored matrix, which holds it on and above the diagonal.
-    pub(crate) fn upper(factored: &Matrix<T>) -> Result<Matrix<T>, Error> {
-        let mut r = Matrix::zeros(factored.rows().min(factored.cols()), factored.cols())?;
+    pub(crate) fn upper(factored: &Matrix<'_, T>, workspace: &'w Workspace) -> Result<Matrix<'w, T>, Error> {
+        let mut r = Matrix::zeros(factored.rows().min(factored.cols()), factored.cols(), workspace)?;
         for j in 0..r.cols() {
             let len = r.rows().min(j + 1);
             r.col_mut(j)[..len].copy_from_slice(&factored.col(j)[..len]);
@@ -33,21 +32,22 @@ impl<T: Scalar> Qr<T> {
 /// [`Error::OutOfMemory`].
 ///
 /// ```
-/// use tensoroxide_dense::{qr, MatRef};
+/// use tensoroxide_dense::{qr, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
 /// let a = [3.0f64, 4.0];
-/// let qr = qr(MatRef::from_slice(&a, 2, 1, 1, 2)?, false)?;
+/// let qr = qr(MatRef::from_slice(&a, 2, 1, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((qr.r.col(0)[0].abs() - 5.0).abs() < 1e-14);
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
-pub fn qr<T: Element>(a: MatRef<T>, conj: bool) -> Result<Qr<T>, Error> {
-    let (a, e) = scaled_copy(a, conj, Part::Full)?;
+pub fn qr<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Qr<'w, T>, Error> {
+    let (a, e) = scaled_copy(a, conj, Part::Full, with.workspace)?;
     let (m, n) = (a.rows(), a.cols());
     if a.elements().is_empty() {
-        return Ok(Qr { q: Matrix::zeros(m, 0)?, r: Matrix::zeros(0, n)? });
+        return Ok(Qr { q: with.matrix(m, 0)?, r: with.matrix(0, n)? });
     }
-    let lent = if provider() != Provider::Own { T::lent_qr(&a) } else { None };
+    let lent = if with.provider != Provider::Own { T::lent_qr(&a, with.workspace) } else { None };
     let mut qr = match lent {
-        None | Some(Err(Error::NoConvergence)) => T::own_qr(&a),
+        None | Some(Err(Error::NoConvergence)) => T::own_qr(&a, with.workspace),
         Some(result) => result,
     }?;
     (0..n).try_for_each(|j| scale_back(qr.r.col_mut(j), e))?;

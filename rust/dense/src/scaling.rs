@@ -7,6 +7,7 @@
 
 use tensoroxide_tensor::{Real, Scalar};
 
+use crate::workspace::{Plain, Workspace};
 use crate::{Error, MatRef, Matrix};
 
 /// Which elements of a matrix count.
@@ -19,8 +20,13 @@ pub(crate) enum Part {
 }
 
 /// A copy of `part` of op(A) divided by 2^e, and e; the rest of the copy is 0.
-pub(crate) fn scaled_copy<T: Scalar>(a: MatRef<T>, conj: bool, part: Part) -> Result<(Matrix<T>, i32), Error> {
-    let mut copy = Matrix::zeros(a.rows(), a.cols())?;
+pub(crate) fn scaled_copy<'w, T: Plain + Scalar>(
+    a: MatRef<T>,
+    conj: bool,
+    part: Part,
+    workspace: &'w Workspace,
+) -> Result<(Matrix<'w, T>, i32), Error> {
+    let mut copy = Matrix::zeros(a.rows(), a.cols(), workspace)?;
     let (mut largest, mut finite) = (<T::Real as Scalar>::ZERO, true);
     copy.as_mut().update(|i, j, x| {
         if part == Part::Lower && i < j {
@@ -95,9 +101,11 @@ mod tests {
 
     #[test]
     fn there_and_back_is_exact_over_the_whole_range() {
+        let workspace = Workspace::default();
         for x in [5e-324, 3e-310, 1e-300, 1e-170, 0.7, 1.0, 3.0, 1e155, 1e300, f64::MAX] {
             let a = [Complex64::new(0.0, -x), Complex64::new(x, x)];
-            let (mut copy, e) = scaled_copy(MatRef::from_slice(&a, 2, 1, 1, 2).unwrap(), true, Part::Full).unwrap();
+            let (mut copy, e) =
+                scaled_copy(MatRef::from_slice(&a, 2, 1, 1, 2).unwrap(), true, Part::Full, &workspace).unwrap();
             let y = copy.col(0)[0].im;
             assert!((1.0..2.0).contains(&y), "{x}: {y}");
             scale_back(copy.col_mut(0), e).unwrap();
@@ -105,7 +113,8 @@ mod tests {
         }
         let a = [1e-45f32, f32::MAX];
         for x in a {
-            let (mut copy, e) = scaled_copy(MatRef::from_slice(&[x], 1, 1, 1, 1).unwrap(), false, Part::Full).unwrap();
+            let (mut copy, e) =
+                scaled_copy(MatRef::from_slice(&[x], 1, 1, 1, 1).unwrap(), false, Part::Full, &workspace).unwrap();
             assert!((1.0..2.0).contains(&copy.col(0)[0]));
             scale_back(copy.col_mut(0), e).unwrap();
             assert_eq!(copy.col(0)[0], x);
@@ -115,25 +124,27 @@ mod tests {
 
     #[test]
     fn the_upper_triangle_does_not_count() {
+        let workspace = Workspace::default();
         let i = Complex32::I;
         let a = [i + 3.0, i * 2.0, Complex32::new(f32::NAN, 0.0), i - 1.0];
         let a = MatRef::from_slice(&a, 2, 2, 1, 2).unwrap();
-        let (copy, e) = scaled_copy(a, true, Part::Lower).unwrap();
+        let (copy, e) = scaled_copy(a, true, Part::Lower, &workspace).unwrap();
         assert_eq!(e, 1);
         assert_eq!(copy.elements(), [Complex32::from(1.5), -i, Complex32::from(0.0), Complex32::from(-0.5)]);
-        assert_eq!(scaled_copy(a, false, Part::Full).err(), Some(Error::NotFinite));
-        assert_eq!(scaled_copy(a.t(), false, Part::Lower).err(), Some(Error::NotFinite));
+        assert_eq!(scaled_copy(a, false, Part::Full, &workspace).err(), Some(Error::NotFinite));
+        assert_eq!(scaled_copy(a.t(), false, Part::Lower, &workspace).err(), Some(Error::NotFinite));
     }
 
     #[test]
     fn not_finite_is_found_anywhere() {
+        let workspace = Workspace::default();
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
             for at in 0..6 {
                 for z in [Complex64::new(bad, 0.0), Complex64::new(0.0, bad)] {
                     let mut a = [Complex64::ONE; 6];
                     a[at] = z;
                     let a = MatRef::from_slice(&a, 2, 3, 1, 2).unwrap();
-                    assert_eq!(scaled_copy(a, false, Part::Full).err(), Some(Error::NotFinite));
+                    assert_eq!(scaled_copy(a, false, Part::Full, &workspace).err(), Some(Error::NotFinite));
                 }
             }
         }

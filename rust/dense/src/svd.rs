@@ -8,41 +8,41 @@
 //! ACM Trans. Math. Softw. 8, 72 (1982)), which is cheaper. faer would do the same with its own QR, which drops digits:
 //! see `own/qr.rs`.
 
-use tensoroxide_tensor::{Buffer, Scalar, Threads};
+use tensoroxide_tensor::{Scalar, Threads};
 
-use crate::owned::zeros;
 use crate::scaling::{scale_back, scaled_copy, Part};
-use crate::{gemm, provider, Element, Error, MatRef, Matrix, Provider, Qr};
+use crate::workspace::{Memory, Plain};
+use crate::{gemm, Element, Error, MatRef, Matrix, Provider, Qr, Resources, Workspace};
 
 /// The factors of A = U·Diagonal(S)·Vᴴ for A of m×n, with k = min(m, n).
 #[derive(Debug)]
-pub struct Svd<T: Scalar> {
+pub struct Svd<'w, T: Plain + Scalar<Real: Plain>> {
     /// m×k, orthonormal columns, each up to a phase.
-    pub u: Matrix<T>,
+    pub u: Matrix<'w, T>,
     /// k singular values, descending.
-    pub s: Buffer<T::Real>,
+    pub s: Memory<'w, T::Real>,
     /// k×n, orthonormal rows.
-    pub vh: Matrix<T>,
+    pub vh: Matrix<'w, T>,
 }
 
-impl<T: Scalar> Svd<T> {
+impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
     /// Room for the factors of an m×n matrix.
-    pub(crate) fn room(m: usize, n: usize) -> Result<Self, Error> {
+    pub(crate) fn room(m: usize, n: usize, workspace: &'w Workspace) -> Result<Self, Error> {
         let k = m.min(n);
-        Ok(Self { u: Matrix::zeros(m, k)?, s: zeros(k)?, vh: Matrix::zeros(k, n)? })
+        Ok(Self { u: Matrix::zeros(m, k, workspace)?, s: workspace.zeros(k)?, vh: Matrix::zeros(k, n, workspace)? })
     }
 
     /// The factors of Aᴴ.
-    fn adjoint(self) -> Result<Self, Error> {
+    fn adjoint(self, workspace: &'w Workspace) -> Result<Self, Error> {
         Ok(Self {
-            u: Matrix::copy_of(self.vh.as_ref().t(), true)?,
+            u: Matrix::copy_of(self.vh.as_ref().t(), true, workspace)?,
             s: self.s,
-            vh: Matrix::copy_of(self.u.as_ref().t(), true)?,
+            vh: Matrix::copy_of(self.u.as_ref().t(), true, workspace)?,
         })
     }
 
     fn is_finite(&self) -> bool {
-        let finite = |a: &Matrix<T>| a.elements().iter().all(|x| x.is_finite());
+        let finite = |a: &Matrix<'_, T>| a.elements().iter().all(|x| x.is_finite());
         self.s.iter().all(|x| x.is_finite()) && finite(&self.u) && finite(&self.vh)
     }
 }
@@ -54,81 +54,84 @@ impl<T: Scalar> Svd<T> {
 /// [`Error::NoConvergence`]; [`Error::OutOfMemory`].
 ///
 /// ```
-/// use tensoroxide_dense::{svd, MatRef};
+/// use tensoroxide_dense::{svd, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
 /// let a = [0.0f64, 2.0, 3.0, 0.0];
-/// let svd = svd(MatRef::from_slice(&a, 2, 2, 1, 2)?, false)?;
+/// let svd = svd(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((svd.s[0] - 3.0).abs() < 1e-15 && (svd.s[1] - 2.0).abs() < 1e-15);
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
-pub fn svd<T: Element>(a: MatRef<T>, conj: bool) -> Result<Svd<T>, Error> {
-    let (a, e) = scaled_copy(a, conj, Part::Full)?;
+pub fn svd<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
+    let (a, e) = scaled_copy(a, conj, Part::Full, with.workspace)?;
     if a.elements().is_empty() {
-        return Svd::room(a.rows(), a.cols());
+        return Svd::room(a.rows(), a.cols(), with.workspace);
     }
-    let mut svd = any_driver(&a)?;
+    let mut svd = any_driver(&a, with)?;
     scale_back(&mut svd.s, e)?;
     Ok(svd)
 }
 
-fn any_driver<T: Element>(a: &Matrix<T>) -> Result<Svd<T>, Error> {
-    if provider() != Provider::Own {
+fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
+    if with.provider != Provider::Own {
         for driver in [T::lent_gesdd, T::lent_gesvd] {
-            match driver(a).map(sound) {
+            match driver(a, with.workspace).map(sound) {
                 None | Some(Err(Error::NoConvergence)) => {}
                 Some(result) => return result,
             }
         }
     }
-    own(a)
+    own(a, with.workspace)
 }
 
 /// The decomposition by faer. From 11/6 of the shorter side on, the triangular factor pays.
-fn own<T: Element>(a: &Matrix<T>) -> Result<Svd<T>, Error> {
+fn own<'w, T: Element>(a: &Matrix<'w, T>, workspace: &'w Workspace) -> Result<Svd<'w, T>, Error> {
     if 6 * a.cols() >= 11 * a.rows() {
-        own(&Matrix::copy_of(a.as_ref().t(), true)?)?.adjoint()
+        own(&Matrix::copy_of(a.as_ref().t(), true, workspace)?, workspace)?.adjoint(workspace)
     } else if 6 * a.rows() >= 11 * a.cols() {
-        through_qr(a, |r| with_remedies(r, T::own_svd))
+        through_qr(a, workspace, |r| with_remedies(r, workspace, T::own_svd))
     } else {
-        with_remedies(a, T::own_svd)
+        with_remedies(a, workspace, T::own_svd)
     }
 }
 
 /// The decomposition of A = Q·R, with no fewer rows than columns, from that of R.
-fn through_qr<T: Element>(
-    a: &Matrix<T>,
-    decompose: impl FnOnce(&Matrix<T>) -> Result<Svd<T>, Error>,
-) -> Result<Svd<T>, Error> {
-    let Qr { q, r } = T::own_qr(a)?;
+fn through_qr<'w, T: Element>(
+    a: &Matrix<'w, T>,
+    workspace: &'w Workspace,
+    decompose: impl FnOnce(&Matrix<'w, T>) -> Result<Svd<'w, T>, Error>,
+) -> Result<Svd<'w, T>, Error> {
+    let Qr { q, r } = T::own_qr(a, workspace)?;
     let Svd { u: inner, s, vh } = decompose(&r)?;
-    let mut u = Matrix::zeros(q.rows(), inner.cols())?;
+    let mut u = Matrix::zeros(q.rows(), inner.cols(), workspace)?;
     gemm(T::ONE, q.as_ref(), false, inner.as_ref(), false, T::ZERO, u.as_mut(), Threads::ONE)?;
     Ok(Svd { u, s, vh })
 }
 
 /// A result with NaN is none.
-fn sound<T: Scalar>(result: Result<Svd<T>, Error>) -> Result<Svd<T>, Error> {
+fn sound<T: Element>(result: Result<Svd<'_, T>, Error>) -> Result<Svd<'_, T>, Error> {
     result.and_then(|svd| if svd.is_finite() { Ok(svd) } else { Err(Error::NoConvergence) })
 }
 
 /// The decomposition by `attempt`, of A itself or of a matrix from whose decomposition A's follows.
-fn with_remedies<T: Element>(
-    a: &Matrix<T>,
-    mut attempt: impl FnMut(&Matrix<T>) -> Result<Svd<T>, Error>,
-) -> Result<Svd<T>, Error> {
-    let mut attempt = |a: &Matrix<T>| sound(attempt(a));
+fn with_remedies<'w, T: Element>(
+    a: &Matrix<'w, T>,
+    workspace: &'w Workspace,
+    mut attempt: impl FnMut(&Matrix<'w, T>, &'w Workspace) -> Result<Svd<'w, T>, Error>,
+) -> Result<Svd<'w, T>, Error> {
+    let mut attempt = |a: &Matrix<'w, T>| sound(attempt(a, workspace));
     match attempt(a) {
         Err(Error::NoConvergence) => {}
         result => return result,
     }
-    let ah = Matrix::copy_of(a.as_ref().t(), true)?;
+    let ah = Matrix::copy_of(a.as_ref().t(), true, workspace)?;
     match attempt(&ah) {
         Err(Error::NoConvergence) => {}
-        result => return result?.adjoint(),
+        result => return result?.adjoint(workspace),
     }
     if a.rows() < a.cols() {
-        through_qr(&ah, attempt)?.adjoint()
+        through_qr(&ah, workspace, attempt)?.adjoint(workspace)
     } else {
-        through_qr(a, attempt)
+        through_qr(a, workspace, attempt)
     }
 }
 
@@ -138,8 +141,8 @@ mod tests {
     use crate::element::Kernels;
     use tensoroxide_tensor::Complex64;
 
-    fn sample(m: usize, n: usize) -> Matrix<Complex64> {
-        let mut a = Matrix::zeros(m, n).unwrap();
+    fn sample(m: usize, n: usize, workspace: &Workspace) -> Matrix<'_, Complex64> {
+        let mut a = Matrix::zeros(m, n, workspace).unwrap();
         a.as_mut().update(|i, j, x| {
             *x = Complex64::new((i as f64 + 1.3 * j as f64).sin(), (2.0 * i as f64 - j as f64).cos())
         });
@@ -147,7 +150,7 @@ mod tests {
     }
 
     /// ‖A − U·S·Vᴴ‖ in the largest element.
-    fn residual(a: &Matrix<Complex64>, svd: &Svd<Complex64>) -> f64 {
+    fn residual(a: &Matrix<'_, Complex64>, svd: &Svd<'_, Complex64>) -> f64 {
         let (u, vh) = (svd.u.as_ref(), svd.vh.as_ref());
         let mut worst = 0.0f64;
         for (i, j) in (0..a.rows()).flat_map(|i| (0..a.cols()).map(move |j| (i, j))) {
@@ -160,14 +163,15 @@ mod tests {
 
     #[test]
     fn each_remedy_gives_the_decomposition_of_a() {
+        let workspace = Workspace::default();
         for (m, n) in [(5, 3), (3, 5), (4, 4), (1, 3), (3, 1)] {
-            let a = sample(m, n);
+            let a = sample(m, n, &workspace);
             for failures in 0..3 {
                 for nan in [false, true] {
                     let mut calls = 0;
-                    let svd = with_remedies(&a, |a| {
+                    let svd = with_remedies(&a, &workspace, |a, workspace| {
                         calls += 1;
-                        let mut svd = Kernels::own_svd(a)?;
+                        let mut svd = Kernels::own_svd(a, workspace)?;
                         match (calls <= failures, nan) {
                             (false, _) => Ok(svd),
                             (true, false) => Err(Error::NoConvergence),
@@ -188,13 +192,14 @@ mod tests {
 
     #[test]
     fn the_end_of_the_remedies_is_an_error() {
+        let workspace = Workspace::default();
         let mut calls = 0;
-        let result = with_remedies(&sample(4, 3), |_| {
+        let result = with_remedies(&sample(4, 3, &workspace), &workspace, |_, _| {
             calls += 1;
             Err(Error::NoConvergence)
         });
         assert_eq!((result.err(), calls), (Some(Error::NoConvergence), 3));
-        let result = with_remedies(&sample(4, 3), |_| Err(Error::OutOfMemory));
+        let result = with_remedies(&sample(4, 3, &workspace), &workspace, |_, _| Err(Error::OutOfMemory));
         assert_eq!(result.err(), Some(Error::OutOfMemory));
     }
 }

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{config, eps, op, pairs, Owned, Rng, LAYOUTS};
+use common::{config, eps, op, pairs, with, Owned, Rng, LAYOUTS};
 use proptest::prelude::*;
 use tensoroxide_dense::{eigh, qr, svd, Eigh, Element, Error, MatRef, Matrix, Qr, Svd};
 use tensoroxide_tensor::testing::poison;
@@ -81,7 +81,7 @@ fn assert_product<T: Element>(
 fn check_svd<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
     let (m, n) = a.shape();
     let k = m.min(n);
-    let Svd { u, s, vh } = svd(a.view(), conj).unwrap();
+    let Svd { u, s, vh } = svd(a.view(), conj, with()).unwrap();
     assert_eq!((u.rows(), u.cols(), s.len(), vh.rows(), vh.cols()), (m, k, k, k, n));
     assert!(s.windows(2).all(|w| w[0] >= w[1]) && s.iter().all(|&x| x >= Scalar::ZERO), "{s:?} {:?}", &s[..]);
     assert_orthonormal(u.as_ref(), bound::<T>(m, n));
@@ -95,7 +95,7 @@ fn check_svd<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
 fn check_qr<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
     let (m, n) = a.shape();
     let k = m.min(n);
-    let Qr { q, r } = qr(a.view(), conj).unwrap();
+    let Qr { q, r } = qr(a.view(), conj, with()).unwrap();
     assert_eq!((q.rows(), q.cols(), r.rows(), r.cols()), (m, k, k, n));
     assert_orthonormal(q.as_ref(), bound::<T>(m, n));
     let (q, r) = (q.as_ref(), r.as_ref());
@@ -121,7 +121,7 @@ fn check_eigh<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
         std::cmp::Ordering::Equal => T::from_real(a.at(i, i).re()),
         std::cmp::Ordering::Greater => a.at(i, j),
     });
-    let Eigh { w, v } = eigh(lower.view(), conj).unwrap();
+    let Eigh { w, v } = eigh(lower.view(), conj, with()).unwrap();
     assert_eq!((w.len(), v.rows(), v.cols()), (n, n, n));
     assert!(w.windows(2).all(|w| w[0] <= w[1]), "{:?}", &w[..]);
     assert_orthonormal(v.as_ref(), bound::<T>(n, n));
@@ -194,9 +194,9 @@ fn the_ends_of_the_range() {
     // Subnormal: a 1×1 matrix comes back exactly.
     let tiny = [5e-324];
     let a = MatRef::from_slice(&tiny, 1, 1, 1, 1).unwrap();
-    assert_eq!(svd(a, false).unwrap().s[..], tiny);
-    assert_eq!(eigh(a, false).unwrap().w[..], tiny);
-    assert_eq!(qr(a, false).unwrap().r.elements()[0].abs(), tiny[0]);
+    assert_eq!(svd(a, false, with()).unwrap().s[..], tiny);
+    assert_eq!(eigh(a, false, with()).unwrap().w[..], tiny);
+    assert_eq!(qr(a, false, with()).unwrap().r.elements()[0].abs(), tiny[0]);
 }
 
 /// What a column of a tall matrix adds to those before it is kept, however little it is: faer's own QR drops up to
@@ -214,11 +214,11 @@ fn nearly_dependent_columns() {
             let of_a = |i, j| a.at(i, j).to_c64();
             norm(pairs(m, n).map(|(i, j)| of_a(i, j) - product(i, j))) / norm(pairs(m, n).map(|(i, j)| of_a(i, j)))
         };
-        let Qr { q, r } = qr(a.view(), false).unwrap();
+        let Qr { q, r } = qr(a.view(), false, with()).unwrap();
         let (q, r) = (q.as_ref(), r.as_ref());
         let sum = |i, j| (0..n).map(|l| q.get(i, l).unwrap().to_c64() * r.get(l, j).unwrap().to_c64()).sum();
         assert!(residual(&sum) < 40.0 * eps::<T>());
-        let Svd { u, s, vh } = svd(a.view(), false).unwrap();
+        let Svd { u, s, vh } = svd(a.view(), false, with()).unwrap();
         let (u, vh) = (u.as_ref(), vh.as_ref());
         let term = |i, j, l: usize| u.get(i, l).unwrap().to_c64() * s[l].to_f64() * vh.get(l, j).unwrap().to_c64();
         assert!(residual(&|i, j| (0..n).map(|l| term(i, j, l)).sum()) < 40.0 * eps::<T>());
@@ -234,9 +234,9 @@ fn nearly_dependent_columns() {
 fn results_beyond_the_range_are_an_error() {
     let a = [f64::MAX; 9];
     let a = MatRef::from_slice(&a, 3, 3, 1, 3).unwrap();
-    assert_eq!(svd(a, false).err(), Some(Error::NotFinite));
-    assert_eq!(qr(a, false).err(), Some(Error::NotFinite));
-    assert_eq!(eigh(a, false).err(), Some(Error::NotFinite));
+    assert_eq!(svd(a, false, with()).err(), Some(Error::NotFinite));
+    assert_eq!(qr(a, false, with()).err(), Some(Error::NotFinite));
+    assert_eq!(eigh(a, false, with()).err(), Some(Error::NotFinite));
 }
 
 #[test]
@@ -247,9 +247,9 @@ fn not_finite_input_is_an_error() {
                 let mut a = Owned::<T>::random(3, 3, i, &mut Rng(3));
                 let good = a.clone();
                 a.fill(|p, q| if (p, q) == (i, j) { T::from_c64(bad.into()) } else { good.at(p, q) });
-                assert_eq!(svd(a.view(), false).err(), Some(Error::NotFinite));
-                assert_eq!(qr(a.view(), true).err(), Some(Error::NotFinite));
-                assert_eq!(eigh(a.view(), false).err(), (i >= j).then_some(Error::NotFinite));
+                assert_eq!(svd(a.view(), false, with()).err(), Some(Error::NotFinite));
+                assert_eq!(qr(a.view(), true, with()).err(), Some(Error::NotFinite));
+                assert_eq!(eigh(a.view(), false, with()).err(), (i >= j).then_some(Error::NotFinite));
             }
         }
     }
@@ -262,5 +262,5 @@ fn not_finite_input_is_an_error() {
 fn only_square_matrices_have_eigenvalues() {
     let a = [1.0; 6];
     let a = MatRef::from_slice(&a, 2, 3, 1, 2).unwrap();
-    assert_eq!(eigh(a, false).err(), Some(Error::Shape { operand: "A", expected: (2, 2), found: (2, 3) }));
+    assert_eq!(eigh(a, false, with()).err(), Some(Error::Shape { operand: "A", expected: (2, 2), found: (2, 3) }));
 }

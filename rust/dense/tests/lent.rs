@@ -10,7 +10,7 @@ use std::ffi::c_void;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use common::{eps, op, pairs, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
+use common::{eps, op, pairs, with, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
 use tensoroxide_dense::{
     eigh, gemm, is_lent, lend_blas, lend_lapack, provider, qr, set_provider, svd, Element, Error, MatRef, Provider,
 };
@@ -318,44 +318,48 @@ fn check_lapack<T: Element>() {
         let k = m.min(n);
         let a = Owned::<T>::new(m, n, 7, T::from_real(two));
         calls();
-        let written = svd(a.view(), false).unwrap();
+        let written = svd(a.view(), false, with()).unwrap();
         assert_eq!(calls(), [2, 0, 0, 0, 0]);
         assert!(pairs(m, k).all(|(i, j)| written.u.col(j)[i] == pattern(i, j, 1)));
         assert!(pairs(k, n).all(|(i, j)| written.vh.col(j)[i] == pattern(i, j, 2)));
         assert!((0..k).all(|j| written.s[j] == two * pattern::<T>(0, k - j, 0).re()));
 
         GESDD_INFO.store(1, Relaxed);
-        let written = svd(a.view(), false).unwrap();
+        let written = svd(a.view(), false, with()).unwrap();
         assert_eq!(calls(), [2, 2, 0, 0, 0]);
         assert!(pairs(m, k).all(|(i, j)| written.u.col(j)[i] == pattern(i, j, 3)));
         assert!(pairs(k, n).all(|(i, j)| written.vh.col(j)[i] == pattern(i, j, 4)));
 
         GESVD_INFO.store(1, Relaxed);
-        let own = svd(a.view(), false).unwrap();
+        let own = svd(a.view(), false, with()).unwrap();
         assert_eq!(calls(), [2, 2, 0, 0, 0]);
         let exact = 2.0 * ((m * n) as f64).sqrt();
         assert!((own.s[0].to_c64().re - exact).abs() <= 8.0 * eps::<T>() * exact);
         GESDD_INFO.store(0, Relaxed);
         GESVD_INFO.store(0, Relaxed);
 
-        let written = qr(a.view(), false).unwrap();
+        let written = qr(a.view(), false, with()).unwrap();
         assert_eq!(calls(), [0, 0, 2, 2, 0]);
         assert!(pairs(m, k).all(|(i, j)| written.q.col(j)[i] == pattern(i, j, 6)));
         let upper = |i, j| if i <= j { pattern::<T>(i, j, 5).scale(two) } else { T::ZERO };
         assert!(pairs(k, n).all(|(i, j)| written.r.col(j)[i] == upper(i, j)));
     }
     let a = Owned::<T>::new(3, 3, 1, T::from_real(two));
-    let written = eigh(a.view(), true).unwrap();
+    let written = eigh(a.view(), true, with()).unwrap();
     assert_eq!(calls(), [0, 0, 0, 0, 2]);
     assert!(pairs(3, 3).all(|(i, j)| written.v.col(j)[i] == pattern(i, j, 7)));
     assert!((0..3).all(|j| written.w[j] == two * pattern::<T>(0, j, 0).re()));
 
     // Neither with the other provider, nor for an empty matrix.
     set_provider(Provider::Own);
-    assert!(svd(a.view(), false).is_ok() && qr(a.view(), false).is_ok() && eigh(a.view(), false).is_ok());
+    assert!(
+        svd(a.view(), false, with()).is_ok()
+            && qr(a.view(), false, with()).is_ok()
+            && eigh(a.view(), false, with()).is_ok()
+    );
     set_provider(Provider::Lent);
     let empty = MatRef::<T>::from_slice(&[], 0, 3, 1, 1).unwrap();
-    assert!(svd(empty, false).is_ok() && qr(empty, false).is_ok());
+    assert!(svd(empty, false, with()).is_ok() && qr(empty, false, with()).is_ok());
     assert_eq!(calls(), [0; 5]);
 }
 
@@ -398,7 +402,7 @@ fn lent_routines_compute() {
     }
     // One half of a QR is no QR.
     let a = Owned::<f64>::random(3, 2, 0, &mut Rng(1));
-    qr(a.view(), false).unwrap();
+    qr(a.view(), false, with()).unwrap();
     assert_eq!(calls(), [0; 5]);
     lend_all! {
         "sorgqr" mock_orgqr::<f32>; "dorgqr" mock_orgqr::<f64>;
@@ -414,7 +418,11 @@ fn check_not_lent() {
     let a = Owned::<f64>::random(3, 3, 0, &mut Rng(1));
     let mut c = Owned::new(3, 3, 0, 0.0);
     gemm(1.0, a.view(), false, a.view(), false, 0.0, c.view_mut(), Threads::ONE).unwrap();
-    assert!(svd(c.view(), false).is_ok() && qr(c.view(), false).is_ok() && eigh(c.view(), false).is_ok());
+    assert!(
+        svd(c.view(), false, with()).is_ok()
+            && qr(c.view(), false, with()).is_ok()
+            && eigh(c.view(), false, with()).is_ok()
+    );
     for name in ["", "gemm", "DGEMM", "dgemm_64_", "dgesdd", "zorgqr"] {
         assert!(!is_lent(name));
         // SAFETY: nothing calls what is refused.

@@ -1,10 +1,10 @@
 //! Eigenvalues and eigenvectors of Hermitian matrices.
 
-use tensoroxide_dense::{eigh, Element, MatMut, MatRef};
+use tensoroxide_dense::{eigh, Element};
 use tensoroxide_tensor::{View, ViewMut};
 
-use crate::error::{check, extents};
 use crate::gauge::fix_vector;
+use crate::stack::{column, each, Run, Stack, StackMut};
 use crate::Error;
 
 /// A = V·Diagonal(w)·Vᴴ for Hermitian A, where `conj_a` has the elements of A conjugated first.
@@ -18,7 +18,7 @@ use crate::Error;
 /// are then as they were.
 ///
 /// ```
-/// use tensoroxide_linalg::eigh_full;
+/// use tensoroxide_linalg::{eigh_full, Run, Workspaces};
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let a = [0.0, 1.0, f64::NAN, 0.0]; // above the diagonal, anything
 /// let (mut w, mut v) = ([0.0; 2], [0.0; 4]);
@@ -27,6 +27,7 @@ use crate::Error;
 ///     false,
 ///     ViewMut::new(&mut w, &[2], &[1], 0)?,
 ///     ViewMut::new(&mut v, &[2, 2], &[1, 2], 0)?,
+///     Run::on(&Workspaces::default()),
 /// )?;
 /// let root = 0.5f64.sqrt();
 /// assert!(w.iter().zip([-1.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-15));
@@ -36,19 +37,18 @@ use crate::Error;
 pub fn eigh_full<T: Element>(
     a: View<'_, T>,
     conj_a: bool,
-    mut w: ViewMut<'_, T::Real>,
+    w: ViewMut<'_, T::Real>,
     v: ViewMut<'_, T>,
+    run: Run<'_>,
 ) -> Result<(), Error> {
-    let (m, n) = extents(a.shape())?;
-    check("A", &[(m, m), (m, m)], a.shape())?;
-    check("w", &[(n, n)], w.shape())?;
-    check("V", &[(n, n), (n, n)], v.shape())?;
-    let mut eigh = eigh(MatRef::from_view(a)?, conj_a)?;
-    (0..n).for_each(|j| _ = fix_vector(eigh.v.col_mut(j)));
-    MatMut::from_view(v)?.copy_from(eigh.v.as_ref())?;
-    for (i, &x) in eigh.w.iter().enumerate() {
-        // w has n elements.
-        let _ = w.set(&[i], x);
-    }
-    Ok(())
+    let a = Stack::new(a, "A")?;
+    let n = a.square("A")?;
+    let w = StackMut::new(w, "w", &[(n, n)], a.batch())?;
+    let v = StackMut::new(v, "V", &[(n, n), (n, n)], a.batch())?;
+    each(a.batch(), 9.0 * (n * n * n) as f64, run, (w, v), |i, (w, v), with| {
+        let mut eigh = eigh(a.at(i), conj_a, with)?;
+        (0..n).for_each(|j| _ = fix_vector(eigh.v.col_mut(j)));
+        v.copy_from(eigh.v.as_ref())?;
+        Ok(w.copy_from(column(&eigh.w))?)
+    })
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a decomposition, and the checks of shapes before it.
+//! What can go wrong with a decomposition.
 
 use std::fmt;
 
@@ -35,13 +35,20 @@ pub enum Error {
     NoConvergence,
     /// The memory for scratch space could not be had.
     OutOfMemory,
+    /// One matrix of a batch failed. Other matrices of the batch may have been done.
+    InBatch {
+        /// Which one, counted from 0 along each axis of the batch.
+        index: Vec<usize>,
+        /// Why.
+        error: Box<Error>,
+    },
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Rank { operand, found } => {
-                write!(f, "{operand} has {} axes, but a matrix has two; its shape is {found:?}", found.len())
+                write!(f, "{operand} has too few axes for a matrix; its shape is {found:?}")
             }
             Error::Shape { operand, expected, found } => {
                 write!(f, "{operand} has the shape {found:?}, but should have [")?;
@@ -60,6 +67,7 @@ impl fmt::Display for Error {
             }
             Error::NoConvergence => f.write_str("the decomposition did not converge"),
             Error::OutOfMemory => f.write_str("not enough memory for the decomposition"),
+            Error::InBatch { index, error } => write!(f, "matrix {index:?} of the batch: {error}"),
         }
     }
 }
@@ -77,36 +85,17 @@ impl From<tensoroxide_dense::Error> for Error {
     }
 }
 
-/// The extents of the matrix to decompose.
-pub(crate) fn extents(shape: &[usize]) -> Result<(usize, usize), Error> {
-    match *shape {
-        [m, n] => Ok((m, n)),
-        _ => Err(Error::Rank { operand: "A", found: shape.to_vec() }),
-    }
-}
-
-/// That an output's extents lie between the least and the largest expected.
-pub(crate) fn check(operand: &'static str, expected: &[(usize, usize)], found: &[usize]) -> Result<(), Error> {
-    let fits = expected.len() == found.len() && expected.iter().zip(found).all(|(e, x)| (e.0..=e.1).contains(x));
-    if fits {
-        Ok(())
-    } else {
-        Err(Error::Shape { operand, expected: expected.to_vec(), found: found.to_vec() })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn texts_name_the_operand_and_the_sizes() {
-        let error = check("U", &[(4, 4), (2, 3)], &[4, 1]).unwrap_err();
+        let error = Error::Shape { operand: "U", expected: vec![(4, 4), (2, 3)], found: vec![4, 1] };
         assert_eq!(error.to_string(), "U has the shape [4, 1], but should have [4, 2 to 3]");
-        assert!(check("U", &[(4, 4), (2, 3)], &[4, 3]).is_ok());
-        assert!(check("S", &[(4, 4)], &[4, 4]).is_err());
-        let error = extents(&[4, 2, 3]).unwrap_err();
-        assert_eq!(error.to_string(), "A has 3 axes, but a matrix has two; its shape is [4, 2, 3]");
-        assert_eq!(extents(&[4, 2]), Ok((4, 2)));
+        let error = Error::InBatch { index: vec![1, 0], error: Box::new(Error::NoConvergence) };
+        assert_eq!(error.to_string(), "matrix [1, 0] of the batch: the decomposition did not converge");
+        let error = Error::Rank { operand: "A", found: vec![4] };
+        assert_eq!(error.to_string(), "A has too few axes for a matrix; its shape is [4]");
     }
 }

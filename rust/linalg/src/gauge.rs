@@ -33,7 +33,7 @@ pub(crate) fn fix_vector<T: Scalar>(x: &mut [T]) -> T {
 }
 
 /// Makes the diagonal of R real and not negative, with the opposite phases for the columns of Q.
-pub(crate) fn fix_qr<T: Element>(q: &mut Matrix<T>, r: &mut Matrix<T>) {
+pub(crate) fn fix_qr<T: Element>(q: &mut Matrix<'_, T>, r: &mut Matrix<'_, T>) {
     let phases: Vec<T> = (0..q.cols()).map(|i| phase(r.col(i)[i])).collect();
     for (j, &phase) in phases.iter().enumerate() {
         q.col_mut(j).iter_mut().for_each(|x| *x *= phase);

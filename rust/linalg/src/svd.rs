@@ -1,10 +1,12 @@
 //! The thin singular value decomposition, whole and truncated.
 
-use tensoroxide_dense::{svd, Element, MatMut, MatRef, Svd};
+use std::sync::{Mutex, PoisonError};
+
+use tensoroxide_dense::{svd, Element, MatMut, Svd};
 use tensoroxide_tensor::{Scalar, View, ViewMut};
 
-use crate::error::{check, extents};
 use crate::gauge::fix_vector;
+use crate::stack::{column, each, Run, Stack, StackMut};
 use crate::{Error, Truncated, Truncation};
 
 /// A = U·Diagonal(S)·Vᴴ, where `conj_a` has the elements of A conjugated first.
@@ -19,7 +21,7 @@ use crate::{Error, Truncated, Truncation};
 /// are then as they were.
 ///
 /// ```
-/// use tensoroxide_linalg::svd_compact;
+/// use tensoroxide_linalg::{svd_compact, Run, Workspaces};
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let a = [0.0, -2.0, 3.0, 0.0]; // column-major
 /// let (mut u, mut s, mut vh) = ([0.0; 4], [0.0; 2], [0.0; 4]);
@@ -29,6 +31,7 @@ use crate::{Error, Truncated, Truncation};
 ///     ViewMut::new(&mut u, &[2, 2], &[1, 2], 0)?,
 ///     ViewMut::new(&mut s, &[2], &[1], 0)?,
 ///     ViewMut::new(&mut vh, &[2, 2], &[1, 2], 0)?,
+///     Run::on(&Workspaces::default()),
 /// )?;
 /// assert!((s[0] - 3.0f64).abs() < 1e-14 && (s[1] - 2.0f64).abs() < 1e-14);
 /// assert_eq!(u.map(f64::round), [1.0, 0.0, 0.0, 1.0]);
@@ -41,11 +44,12 @@ pub fn svd_compact<T: Element>(
     u: ViewMut<'_, T>,
     s: ViewMut<'_, T::Real>,
     vh: ViewMut<'_, T>,
+    run: Run<'_>,
 ) -> Result<(), Error> {
-    let (m, n) = extents(a.shape())?;
-    let k = m.min(n);
-    check_outputs((m, n), (k, k), &u, &s, &vh)?;
-    write(&mut svd(MatRef::from_view(a)?, conj_a)?, k, u, s, vh)
+    let a = Stack::new(a, "A")?;
+    let k = a.extents().0.min(a.extents().1);
+    let outputs = outputs(&a, (k, k), u, s, vh)?;
+    each(a.batch(), work(&a), run, outputs, |i, to, with| write(&mut svd(a.at(i), conj_a, with)?, k, to))
 }
 
 /// The largest singular values and their vectors, as many as the [`Truncation`] keeps: [`svd_compact`] otherwise.
@@ -57,7 +61,7 @@ pub fn svd_compact<T: Element>(
 /// Those of [`svd_compact`], and [`Error::Tolerance`].
 ///
 /// ```
-/// use tensoroxide_linalg::{svd_trunc, Truncation};
+/// use tensoroxide_linalg::{svd_trunc, Run, Truncation, Workspaces};
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let a = [0.0, 2.0, 3.0, 0.0];
 /// let (mut u, mut s, mut vh) = ([0.0; 2], [0.0], [0.0; 2]);
@@ -68,6 +72,7 @@ pub fn svd_compact<T: Element>(
 ///     ViewMut::new(&mut u, &[2, 1], &[1, 2], 0)?,
 ///     ViewMut::new(&mut s, &[1], &[1], 0)?,
 ///     ViewMut::new(&mut vh, &[1, 2], &[1, 1], 0)?,
+///     Run::on(&Workspaces::default()),
 /// )?;
 /// assert_eq!(truncated.rank, 1);
 /// assert!((truncated.error - 2.0).abs() < 1e-14);
@@ -80,49 +85,57 @@ pub fn svd_trunc<T: Element>(
     u: ViewMut<'_, T>,
     s: ViewMut<'_, T::Real>,
     vh: ViewMut<'_, T>,
+    run: Run<'_>,
 ) -> Result<Truncated, Error> {
     truncation.check()?;
-    let (m, n) = extents(a.shape())?;
-    let k = m.min(n);
-    check_outputs((m, n), (truncation.ceiling(k), k), &u, &s, &vh)?;
-    let mut svd = svd(MatRef::from_view(a)?, conj_a)?;
-    let truncated = truncation.apply(&svd.s)?;
-    write(&mut svd, truncated.rank, u, s, vh)?;
-    Ok(truncated)
+    let a = Stack::new(a, "A")?;
+    let k = a.extents().0.min(a.extents().1);
+    let outputs = outputs(&a, (truncation.ceiling(k), k), u, s, vh)?;
+    let result = Mutex::new(Truncated { rank: 0, error: 0.0 });
+    each(a.batch(), work(&a), run, outputs, |i, to, with| {
+        let mut svd = svd(a.at(i), conj_a, with)?;
+        let truncated = truncation.apply(&svd.s)?;
+        *result.lock().unwrap_or_else(PoisonError::into_inner) = truncated;
+        write(&mut svd, truncated.rank, to)
+    })?;
+    Ok(result.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// That the outputs fit an m×n matrix, with room for at least and at most so many singular values.
-fn check_outputs<T: Scalar>(
-    (m, n): (usize, usize),
+/// Floating-point operations of each decomposition, roughly.
+fn work<T: Element>(a: &Stack<'_, T>) -> f64 {
+    let (m, n) = a.extents();
+    20.0 * (m * n * m.min(n)) as f64
+}
+
+type Factors<'a, T> = (StackMut<'a, T>, StackMut<'a, <T as Scalar>::Real>, StackMut<'a, T>);
+
+/// U, S and Vᴴ, with room for at least and at most so many singular values of each matrix of `a`.
+fn outputs<'a, T: Element>(
+    a: &Stack<'_, T>,
     room: (usize, usize),
-    u: &ViewMut<'_, T>,
-    s: &ViewMut<'_, T::Real>,
-    vh: &ViewMut<'_, T>,
-) -> Result<(), Error> {
-    check("U", &[(m, m), room], u.shape())?;
-    check("S", &[room], s.shape())?;
-    check("Vᴴ", &[room, (n, n)], vh.shape())
+    u: ViewMut<'a, T>,
+    s: ViewMut<'a, T::Real>,
+    vh: ViewMut<'a, T>,
+) -> Result<Factors<'a, T>, Error> {
+    let ((m, n), batch) = (a.extents(), a.batch());
+    let u = StackMut::new(u, "U", &[(m, m), room], batch)?;
+    let s = StackMut::new(s, "S", &[room], batch)?;
+    Ok((u, s, StackMut::new(vh, "Vᴴ", &[room, (n, n)], batch)?))
 }
 
 /// Fixes the gauge of the first `rank` vectors and writes them. The outputs have room for them.
 fn write<T: Element>(
-    Svd { u: left, s: values, vh: right }: &mut Svd<T>,
+    Svd { u: left, s: values, vh: right }: &mut Svd<'_, T>,
     rank: usize,
-    u: ViewMut<'_, T>,
-    mut s: ViewMut<'_, T::Real>,
-    vh: ViewMut<'_, T>,
+    (u, s, vh): (MatMut<'_, T>, MatMut<'_, T::Real>, MatMut<'_, T>),
 ) -> Result<(), Error> {
     let (m, n) = (left.rows(), right.cols());
     // U·D and Dᴴ·Vᴴ, with the phases D, have the same product.
-    let phases: Vec<T> = (0..rank).map(|j| fix_vector(left.col_mut(j))).collect();
-    for j in 0..n {
-        right.col_mut(j).iter_mut().zip(&phases).for_each(|(x, phase)| *x *= *phase);
+    for l in 0..rank {
+        let phase = fix_vector(left.col_mut(l));
+        (0..n).for_each(|j| right.col_mut(j)[l] *= phase);
     }
-    MatMut::from_view(u)?.block(0, 0, m, rank)?.copy_from(left.as_ref().block(0, 0, m, rank)?)?;
-    MatMut::from_view(vh)?.block(0, 0, rank, n)?.copy_from(right.as_ref().block(0, 0, rank, n)?)?;
-    for (i, &x) in values[..rank].iter().enumerate() {
-        // S has room for `rank` values.
-        let _ = s.set(&[i], x);
-    }
-    Ok(())
+    u.block(0, 0, m, rank)?.copy_from(left.as_ref().block(0, 0, m, rank)?)?;
+    vh.block(0, 0, rank, n)?.copy_from(right.as_ref().block(0, 0, rank, n)?)?;
+    Ok(s.block(0, 0, rank, 1)?.copy_from(column(&values[..rank]))?)
 }

@@ -1,17 +1,27 @@
 //! What defines each decomposition, its gauge, and what happens to the outputs: over all element types, layouts and
 //! awkward matrices, checked in double precision.
 
+use std::sync::OnceLock;
+
 use approx::{abs_diff_eq, assert_abs_diff_eq};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{FileFailurePersistence, TestRunner};
 use tensoroxide_dense::Element;
-use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Error, Truncated, Truncation};
+use tensoroxide_linalg::{
+    eigh_full, qr_compact, svd_compact, svd_trunc, Error, Run, Truncated, Truncation, Workspaces,
+};
 use tensoroxide_tensor::testing::{arrangement, poison, tensor, Arrangement};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Real, Scalar, Tensor};
 
 /// Kinds of matrices that decompositions trip over.
 const KINDS: usize = 10;
+
+/// On one thread, with a workspace for any time: a test ends soon.
+fn run() -> Run<'static> {
+    static WORKSPACES: OnceLock<Workspaces> = OnceLock::new();
+    Run::on(WORKSPACES.get_or_init(Workspaces::default))
+}
 
 fn real<T: Scalar>(x: f64) -> T {
     T::from_c64(x.into())
@@ -147,7 +157,7 @@ impl Case {
         let [x, y, z] = &self.arrangements;
         let (mut u, mut s, mut vh) = (output::<T>(&[m, k], x), output::<T::Real>(&[k], y), output::<T>(&[k, n], z));
         let views = (u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap());
-        svd_compact(a.view(), self.conj, views.0, views.1, views.2).unwrap();
+        svd_compact(a.view(), self.conj, views.0, views.1, views.2, run()).unwrap();
         let value = |l: usize| s.view().get(&[l]).unwrap().to_f64();
         assert!((1..k).all(|l| value(l - 1) >= value(l)) && (0..k).all(|l| value(l) >= 0.0));
         assert_orthonormal(&u, k, false);
@@ -168,7 +178,7 @@ impl Case {
             let mut outputs = (output::<T>(&[m, room], z), output::<T::Real>(&[room], x), output::<T>(&[room, n], y));
             let views = (outputs.0.view_mut().unwrap(), outputs.1.view_mut().unwrap(), outputs.2.view_mut().unwrap());
             let Truncated { rank: found, error } =
-                svd_trunc(a.view(), self.conj, &truncation, views.0, views.1, views.2).unwrap();
+                svd_trunc(a.view(), self.conj, &truncation, views.0, views.1, views.2, run()).unwrap();
             assert_eq!(found, rank);
             let same = |x: Complex64, y: Complex64, kept: bool| if kept { x == y } else { x.re.is_nan() };
             let kept_u = |i, l| if l < rank { at(&u, i, l) } else { Complex64::ZERO };
@@ -192,7 +202,7 @@ impl Case {
         let (m, n, k) = (self.m, self.n, self.m.min(self.n));
         let a = self.input::<T>(m, n);
         let (mut q, mut r) = (output::<T>(&[m, k], &self.arrangements[1]), output::<T>(&[k, n], &self.arrangements[2]));
-        qr_compact(a.view(), self.conj, q.view_mut().unwrap(), r.view_mut().unwrap()).unwrap();
+        qr_compact(a.view(), self.conj, q.view_mut().unwrap(), r.view_mut().unwrap(), run()).unwrap();
         assert_orthonormal(&q, k, false);
         assert!(pairs(k, n).all(|(i, j)| i <= j || at(&r, i, j) == Complex64::ZERO));
         assert!((0..k).all(|i| at(&r, i, i).im == 0.0 && at(&r, i, i).re >= 0.0));
@@ -212,7 +222,7 @@ impl Case {
         a.fill(|index| if index[0] < index[1] { poison() } else { lower.view().get(index).unwrap() });
         let (mut w, mut v) =
             (output::<T::Real>(&[n], &self.arrangements[1]), output::<T>(&[n, n], &self.arrangements[2]));
-        eigh_full(a.view(), self.conj, w.view_mut().unwrap(), v.view_mut().unwrap()).unwrap();
+        eigh_full(a.view(), self.conj, w.view_mut().unwrap(), v.view_mut().unwrap(), run()).unwrap();
         let value = |l: usize| w.view().get(&[l]).unwrap().to_f64();
         assert!((1..n).all(|l| value(l - 1) <= value(l)));
         assert_orthonormal(&v, n, false);
@@ -283,10 +293,11 @@ fn the_first_of_equal_entries_is_positive() {
             let error = norm(pairs(2, 2).map(|(i, j)| at(x, i, j) - expected[i][order[j]]));
             assert!(error < bound::<T>(2, 2), "{error}");
         };
-        svd_compact(a.view(), true, u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap()).unwrap();
+        svd_compact(a.view(), true, u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap(), run())
+            .unwrap();
         close(&u, [0, 1]);
         close(&vh, [0, 1]);
-        eigh_full(a.view(), false, s.view_mut().unwrap(), u.view_mut().unwrap()).unwrap();
+        eigh_full(a.view(), false, s.view_mut().unwrap(), u.view_mut().unwrap(), run()).unwrap();
         close(&u, [1, 0]);
     }
     for dtype in DType::ALL {
@@ -306,11 +317,11 @@ fn refusals_overwrite_nothing() {
         let run = |a: &Tensor<T>, t: &Truncation, x: &[usize], y: &[usize], z: &[usize]| {
             let (mut x, mut y, mut z) = (plain::<T>(x), plain::<T::Real>(y), plain::<T>(z));
             let (u, s, vh) = (x.view_mut().unwrap(), y.view_mut().unwrap(), z.view_mut().unwrap());
-            let compact = svd_compact(a.view(), false, u, s, vh).err();
+            let compact = svd_compact(a.view(), false, u, s, vh, run()).err();
             let (u, s, vh) = (x.view_mut().unwrap(), y.view_mut().unwrap(), z.view_mut().unwrap());
-            let trunc = svd_trunc(a.view(), false, t, u, s, vh).err();
-            let qr = qr_compact(a.view(), false, x.view_mut().unwrap(), z.view_mut().unwrap()).err();
-            let eigh = eigh_full(a.view(), false, y.view_mut().unwrap(), x.view_mut().unwrap()).err();
+            let trunc = svd_trunc(a.view(), false, t, u, s, vh, run()).err();
+            let qr = qr_compact(a.view(), false, x.view_mut().unwrap(), z.view_mut().unwrap(), run()).err();
+            let eigh = eigh_full(a.view(), false, y.view_mut().unwrap(), x.view_mut().unwrap(), run()).err();
             let results = [compact, trunc, qr, eigh];
             let untouched = |x: &Tensor<T>| x.data().iter().all(|x| x.to_c64().re.is_nan());
             if results.iter().all(Option::is_some) {
@@ -377,6 +388,7 @@ fn truncation_of_a_known_spectrum() {
             u.view_mut().unwrap(),
             s.view_mut().unwrap(),
             vh.view_mut().unwrap(),
+            run(),
         )
         .unwrap();
         let kept: Vec<f64> = s.data().iter().copied().filter(|s| !s.is_nan()).collect();

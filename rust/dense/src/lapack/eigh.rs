@@ -7,15 +7,17 @@ use std::ptr::NonNull;
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
 use super::table::{C, D, S, Z};
-use super::{check, leading, workspace};
-use crate::owned::zeros;
-use crate::{Eigh, Error, Matrix};
+use super::{check, leading, wished};
+use crate::{Eigh, Error, Matrix, Workspace};
 
 /// The driver of one type; the complex ones take a real workspace, `rwork` of length `lrwork`, as well.
 macro_rules! eigh {
     ($syevd:ident, $t:ty, $real:ty, $table:ident $(, $rwork:ident $lrwork:ident $rwish:ident)?) => {
         /// The decomposition by divide and conquer.
-        pub(crate) fn $syevd(a: &Matrix<$t>) -> Option<Result<Eigh<$t>, Error>> {
+        pub(crate) fn $syevd<'w>(
+            a: &Matrix<'_, $t>,
+            workspace: &'w Workspace,
+        ) -> Option<Result<Eigh<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
                 jobz: *const u8,
                 uplo: *const u8,
@@ -35,8 +37,8 @@ macro_rules! eigh {
             // SAFETY: whoever lent the routine promised this signature.
             let routine = unsafe { transmute::<NonNull<c_void>, Routine>($table.syevd.get()?) };
             let run = || {
-                let mut v = Matrix::copy_of(a.as_ref(), false)?;
-                let mut w = zeros::<$real>(v.rows())?;
+                let mut v = Matrix::copy_of(a.as_ref(), false, workspace)?;
+                let mut w = workspace.zeros::<$real>(v.rows())?;
                 let (n, lda, mut info) = (v.rows() as i64, leading(v.rows()), 0);
                 let mut call = |work: &mut [$t], lwork: i64, $($rwork: &mut [$real], $lrwork: i64,)? iwork: &mut [i64],
                                 liwork: i64| {
@@ -65,12 +67,10 @@ macro_rules! eigh {
                 let (mut wish, mut iwish) = ([<$t as Scalar>::ZERO], [0]);
                 $(let mut $rwish = [0.0 as $real];)?
                 call(&mut wish, -1, $(&mut $rwish, -1,)? &mut iwish, -1)?;
-                let mut work = workspace::<$t>(wish[0])?;
-                $(let mut $rwork = workspace::<$real>($rwish[0])?;)?
+                let mut work = wished::<$t>(wish[0], workspace)?;
+                $(let mut $rwork = wished::<$real>($rwish[0], workspace)?;)?
                 let liwork = usize::try_from(iwish[0]).unwrap_or(0).max(1);
-                let mut iwork = Vec::new();
-                iwork.try_reserve_exact(liwork).map_err(|_| Error::OutOfMemory)?;
-                iwork.resize(liwork, 0i64);
+                let mut iwork = workspace.zeros::<i64>(liwork)?;
                 let lwork = work.len() as i64;
                 $(let $lrwork = $rwork.len() as i64;)?
                 call(&mut work, lwork, $(&mut $rwork, $lrwork,)? &mut iwork, liwork as i64)?;

@@ -14,10 +14,10 @@ pub(crate) use qr::{cgeqrf, dgeqrf, sgeqrf, zgeqrf};
 pub(crate) use svd::{cgesdd, cgesvd, dgesdd, dgesvd, sgesdd, sgesvd, zgesdd, zgesvd};
 pub(crate) use table::{is_lent, lend};
 
-use tensoroxide_tensor::{Buffer, Real, Scalar};
+use tensoroxide_tensor::{Real, Scalar};
 
-use crate::owned::zeros;
-use crate::Error;
+use crate::workspace::{Memory, Plain};
+use crate::{Error, Workspace};
 
 /// What a routine's `info` means.
 fn check(info: i64) -> Result<(), Error> {
@@ -29,17 +29,20 @@ fn check(info: i64) -> Result<(), Error> {
 }
 
 /// Calls a routine twice: with `lwork` = −1, which has it say how much workspace it wants, and with that workspace.
-fn with_workspace<T: Scalar>(mut call: impl FnMut(*mut T, i64) -> i64) -> Result<(), Error> {
+fn with_workspace<T: Plain + Scalar>(
+    workspace: &Workspace,
+    mut call: impl FnMut(*mut T, i64) -> i64,
+) -> Result<(), Error> {
     let mut wish = [T::ZERO];
     check(call(wish.as_mut_ptr(), -1))?;
-    let mut work = workspace::<T>(wish[0])?;
+    let mut work = wished::<T>(wish[0], workspace)?;
     check(call(work.as_mut_ptr(), work.len() as i64))
 }
 
 /// The workspace that a routine wishes for by a floating-point number, which may have been rounded down.
-fn workspace<T: Scalar>(wish: T) -> Result<Buffer<T>, Error> {
+fn wished<T: Plain + Scalar>(wish: T, workspace: &Workspace) -> Result<Memory<'_, T>, Error> {
     let wish = wish.re().to_f64();
-    zeros(((wish + wish * T::Real::EPSILON.to_f64()).ceil() as usize).max(1))
+    workspace.zeros(((wish + wish * T::Real::EPSILON.to_f64()).ceil() as usize).max(1))
 }
 
 /// Leading dimension of a matrix without gaps.

@@ -8,13 +8,12 @@ use tensoroxide_tensor::{Complex32, Complex64};
 
 use super::table::{C, D, S, Z};
 use super::{leading, with_workspace};
-use crate::owned::zeros;
-use crate::{Error, Matrix, Qr};
+use crate::{Error, Matrix, Qr, Workspace};
 
 macro_rules! qr {
     ($geqrf:ident, $t:ty, $table:ident) => {
         /// The decomposition by Householder reflections.
-        pub(crate) fn $geqrf(a: &Matrix<$t>) -> Option<Result<Qr<$t>, Error>> {
+        pub(crate) fn $geqrf<'w>(a: &Matrix<'_, $t>, workspace: &'w Workspace) -> Option<Result<Qr<'w, $t>, Error>> {
             type Factor = unsafe extern "C" fn(
                 m: *const i64,
                 n: *const i64,
@@ -41,11 +40,11 @@ macro_rules! qr {
             // SAFETY: as above.
             let expand = unsafe { transmute::<NonNull<c_void>, Expand>($table.orgqr.get()?) };
             let run = || {
-                let mut a = Matrix::copy_of(a.as_ref(), false)?;
+                let mut a = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let (rows, cols) = (a.rows(), a.cols());
                 let (m, n, k, lda) = (rows as i64, cols as i64, rows.min(cols) as i64, leading(rows));
-                let mut tau = zeros::<$t>(rows.min(cols))?;
-                with_workspace(|work, lwork| {
+                let mut tau = workspace.zeros::<$t>(rows.min(cols))?;
+                with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
                     // SAFETY: the extents are those of the matrix, and `tau` has their minimum.
                     unsafe {
@@ -54,9 +53,9 @@ macro_rules! qr {
                     }
                     info
                 })?;
-                let r = Qr::upper(&a)?;
-                let mut q = Matrix::copy_of(a.as_ref().block(0, 0, rows, rows.min(cols))?, false)?;
-                with_workspace(|work, lwork| {
+                let r = Qr::upper(&a, workspace)?;
+                let mut q = Matrix::copy_of(a.as_ref().block(0, 0, rows, rows.min(cols))?, false, workspace)?;
+                with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
                     // SAFETY: Q is m×k and holds the reflections whose factors are in `tau`.
                     unsafe {

@@ -8,14 +8,16 @@ use tensoroxide_tensor::{Complex32, Complex64};
 
 use super::table::{C, D, S, Z};
 use super::{leading, with_workspace};
-use crate::owned::zeros;
-use crate::{Error, Matrix, Svd};
+use crate::{Error, Matrix, Svd, Workspace};
 
 /// Both drivers of one type; the complex ones take a real workspace, `rwork`, as well.
 macro_rules! svd {
     ($gesdd:ident, $gesvd:ident, $t:ty, $real:ty, $table:ident $(, $rwork:ident)?) => {
         /// The decomposition by divide and conquer.
-        pub(crate) fn $gesdd(a: &Matrix<$t>) -> Option<Result<Svd<$t>, Error>> {
+        pub(crate) fn $gesdd<'w>(
+            a: &Matrix<'_, $t>,
+            workspace: &'w Workspace,
+        ) -> Option<Result<Svd<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
                 jobz: *const u8,
                 m: *const i64,
@@ -37,19 +39,17 @@ macro_rules! svd {
             // SAFETY: whoever lent the routine promised this signature.
             let routine = unsafe { transmute::<NonNull<c_void>, Routine>($table.gesdd.get()?) };
             let run = || {
-                let mut a = Matrix::copy_of(a.as_ref(), false)?;
+                let mut a = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let (rows, cols) = (a.rows(), a.cols());
                 let k = rows.min(cols);
-                let mut svd = Svd::room(rows, cols)?;
-                let mut iwork = Vec::new();
-                iwork.try_reserve_exact(k.saturating_mul(8)).map_err(|_| Error::OutOfMemory)?;
-                iwork.resize(8 * k, 0i64);
+                let mut svd = Svd::room(rows, cols, workspace)?;
+                let mut iwork = workspace.zeros::<i64>(k.saturating_mul(8))?;
                 // As old versions of LAPACK state it, which ask for 2·k more than new ones.
-                $(let mut $rwork = zeros::<$real>(
+                $(let mut $rwork = workspace.zeros::<$real>(
                     k.saturating_mul((5 * k + 7).max(2 * rows.max(cols) + 2 * k + 1)),
                 )?;)?
                 let (m, n, lda, ldvt) = (rows as i64, cols as i64, leading(rows), leading(k));
-                with_workspace(|work, lwork| {
+                with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
                     // SAFETY: the extents and leading dimensions are those of the matrices, and every array has the
                     // length that LAPACK states for it.
@@ -81,7 +81,10 @@ macro_rules! svd {
         }
 
         /// The decomposition by QR iteration.
-        pub(crate) fn $gesvd(a: &Matrix<$t>) -> Option<Result<Svd<$t>, Error>> {
+        pub(crate) fn $gesvd<'w>(
+            a: &Matrix<'_, $t>,
+            workspace: &'w Workspace,
+        ) -> Option<Result<Svd<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
                 jobu: *const u8,
                 jobvt: *const u8,
@@ -104,13 +107,13 @@ macro_rules! svd {
             // SAFETY: whoever lent the routine promised this signature.
             let routine = unsafe { transmute::<NonNull<c_void>, Routine>($table.gesvd.get()?) };
             let run = || {
-                let mut a = Matrix::copy_of(a.as_ref(), false)?;
+                let mut a = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let (rows, cols) = (a.rows(), a.cols());
                 let k = rows.min(cols);
-                let mut svd = Svd::room(rows, cols)?;
-                $(let mut $rwork = zeros::<$real>(k.saturating_mul(5))?;)?
+                let mut svd = Svd::room(rows, cols, workspace)?;
+                $(let mut $rwork = workspace.zeros::<$real>(k.saturating_mul(5))?;)?
                 let (m, n, lda, ldvt) = (rows as i64, cols as i64, leading(rows), leading(k));
-                with_workspace(|work, lwork| {
+                with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
                     // SAFETY: the extents and leading dimensions are those of the matrices, and every array has the
                     // length that LAPACK states for it.

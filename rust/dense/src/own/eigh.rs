@@ -7,20 +7,23 @@ use faer::Par;
 use tensoroxide_tensor::Scalar;
 
 use super::{faer_mut, faer_ref, scratch};
-use crate::owned::zeros;
-use crate::{Eigh, Error, MatRef, Matrix};
+use crate::workspace::Plain;
+use crate::{Eigh, Error, MatRef, Matrix, Workspace};
 
 /// The decomposition of a matrix, given by its lower triangle, that is not empty, finite, and scaled to about 1.
-pub(crate) fn eigh<T: ComplexField + Scalar>(a: MatRef<T>) -> Result<Eigh<T>, Error> {
+pub(crate) fn eigh<'w, T: ComplexField + Plain + Scalar<Real: Plain>>(
+    a: MatRef<T>,
+    workspace: &'w Workspace,
+) -> Result<Eigh<'w, T>, Error> {
     let n = a.rows();
-    let (mut v, mut w) = (Matrix::zeros(n, n)?, zeros::<T>(n)?);
+    let (mut v, mut w) = (Matrix::zeros(n, n, workspace)?, workspace.zeros::<T>(n)?);
     let need = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, Par::Seq, Default::default());
-    scratch(need, |stack| {
+    scratch(need, workspace, |stack| {
         let (v, w) = (faer_mut(v.as_mut()), DiagMut::from_slice_mut(&mut w));
         self_adjoint_evd(faer_ref(a), w, Some(v), Par::Seq, stack, Default::default())
     })?
     .map_err(|_| Error::NoConvergence)?;
-    let mut real = zeros(n)?;
+    let mut real = workspace.zeros(n)?;
     real.iter_mut().zip(&w[..]).for_each(|(x, w)| *x = w.re());
     Ok(Eigh { w: real, v })
 }

@@ -14,14 +14,19 @@ pub(crate) use gemm::gemm;
 pub(crate) use qr::qr;
 pub(crate) use svd::svd;
 
-use faer::dyn_stack::{MemBuffer, MemStack, StackReq};
+use std::mem::MaybeUninit;
 
-use crate::{Error, MatMut, MatRef};
+use faer::dyn_stack::{MemStack, StackReq};
+
+use crate::{Error, MatMut, MatRef, Workspace};
 
 /// Runs `f` with as much scratch space as it says that it needs.
-fn scratch<R>(need: StackReq, f: impl FnOnce(&mut MemStack) -> R) -> Result<R, Error> {
-    let mut memory = MemBuffer::try_new(need).map_err(|_| Error::OutOfMemory)?;
-    Ok(f(MemStack::new(&mut memory)))
+fn scratch<R>(need: StackReq, workspace: &Workspace, f: impl FnOnce(&mut MemStack) -> R) -> Result<R, Error> {
+    let bytes = need.size_bytes().checked_add(need.align_bytes()).ok_or(Error::OutOfMemory)?;
+    let mut memory = workspace.zeros::<u8>(bytes)?;
+    let (start, len) = (memory.as_mut_ptr().cast::<MaybeUninit<u8>>(), memory.len());
+    // SAFETY: initialised bytes may be taken for bytes that need not be; `memory` is borrowed by nobody else meanwhile.
+    Ok(f(MemStack::new(unsafe { std::slice::from_raw_parts_mut(start, len) })))
 }
 
 /// faer's view of a matrix.

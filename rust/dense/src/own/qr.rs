@@ -23,17 +23,21 @@ use faer::{Accum, Conj, MatMut, Par};
 use tensoroxide_tensor::Scalar;
 
 use super::{faer_mut, faer_ref, scratch};
-use crate::{Error, MatRef, Matrix, Qr};
+use crate::workspace::Plain;
+use crate::{Error, MatRef, Matrix, Qr, Workspace};
 
 /// Columns of a panel: as many reflections are applied to the rest of the matrix at once.
 const PANEL: usize = 32;
 
 /// The decomposition of a matrix that is not empty and finite.
-pub(crate) fn qr<T: ComplexField + Scalar>(a: MatRef<T>) -> Result<Qr<T>, Error> {
+pub(crate) fn qr<'w, T: ComplexField + Plain + Scalar<Real: Plain>>(
+    a: MatRef<T>,
+    workspace: &'w Workspace,
+) -> Result<Qr<'w, T>, Error> {
     let (m, n, k) = (a.rows(), a.cols(), a.rows().min(a.cols()));
     let panel = PANEL.min(k);
-    let (mut a, mut t) = (Matrix::copy_of(a, false)?, Matrix::zeros(panel, k)?);
-    scratch(apply_scratch::<T>(m, panel, n), |stack| {
+    let (mut a, mut t) = (Matrix::copy_of(a, false, workspace)?, Matrix::zeros(panel, k, workspace)?);
+    scratch(apply_scratch::<T>(m, panel, n), workspace, |stack| {
         for j in (0..k).step_by(panel) {
             let width = panel.min(k - j);
             let (mut left, right) = faer_mut(a.as_mut()).get_mut(j.., j..).split_at_col_mut(width);
@@ -42,11 +46,11 @@ pub(crate) fn qr<T: ComplexField + Scalar>(a: MatRef<T>) -> Result<Qr<T>, Error>
             apply_adjoint(left.as_ref(), t.as_ref(), Conj::Yes, right, Par::Seq, stack);
         }
     })?;
-    let r = Qr::upper(&a)?;
+    let r = Qr::upper(&a, workspace)?;
     // The thin Q: the reflections, applied to the first k columns of the identity.
-    let mut q = Matrix::zeros(m, k)?;
+    let mut q = Matrix::zeros(m, k, workspace)?;
     (0..k).for_each(|j| q.col_mut(j)[j] = <T as Scalar>::ONE);
-    scratch(apply_scratch::<T>(m, panel, k), |stack| {
+    scratch(apply_scratch::<T>(m, panel, k), workspace, |stack| {
         let basis = faer_ref(a.as_ref()).subcols(0, k);
         apply(basis, faer_ref(t.as_ref()), Conj::No, faer_mut(q.as_mut()), Par::Seq, stack);
     })?;

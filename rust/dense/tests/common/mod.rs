@@ -4,9 +4,14 @@
 
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::FileFailurePersistence;
-use tensoroxide_dense::{Element, MatMut, MatRef};
+use tensoroxide_dense::{Element, MatMut, MatRef, Resources};
 use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{Complex64, Real};
+
+/// A workspace for results of any lifetime: a test ends soon.
+pub fn with() -> Resources<'static> {
+    Resources::of(Box::leak(Box::default()))
+}
 
 /// A matrix that owns its memory: column-major, row-major, with gaps, back to front, or one element for all.
 #[derive(Clone, Debug)]

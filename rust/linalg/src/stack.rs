@@ -1,0 +1,222 @@
+//! Stacks of matrices: tensors whose first two axes are rows and columns, and whose other axes are a batch.
+//!
+//! What an operation does to one matrix, [`each`] does to every matrix of a stack, on as many threads as are worth it. The work
+//! is cut into as many parts as there are threads, and each part has a workspace of its own.
+#![allow(unsafe_code)] // threads write matrices of one output side by side
+
+use std::marker::PhantomData;
+use std::sync::{Mutex, PoisonError};
+
+use tensoroxide_dense::{provider, Element, MatMut, MatRef, Provider, Resources, Workspace};
+use tensoroxide_tensor::{Pool, Scalar, Threads, View, ViewMut};
+
+use crate::Error;
+
+/// Idle workspaces, for any number of threads.
+pub type Workspaces = Pool<Workspace>;
+
+/// Floating-point operations that are worth a thread of their own: some 20 µs.
+const WORK_OF_A_THREAD: f64 = 5e4;
+
+/// How an operation runs: its memory, its threads, and who computes.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'w> {
+    /// Where workspaces come from, and go to again. Their memory is kept: an operation that runs again takes none.
+    pub workspaces: &'w Workspaces,
+    /// The most threads that share a batch.
+    pub threads: Threads,
+    /// Who computes.
+    pub provider: Provider,
+}
+
+impl<'w> Run<'w> {
+    /// On the calling thread, with the provider of the process.
+    ///
+    /// ```
+    /// use tensoroxide_linalg::{Run, Workspaces};
+    /// let workspaces = Workspaces::default();
+    /// assert_eq!(Run::on(&workspaces).threads.get(), 1);
+    /// ```
+    pub fn on(workspaces: &'w Workspaces) -> Run<'w> {
+        Run { workspaces, threads: Threads::ONE, provider: provider() }
+    }
+}
+
+/// A stack to read.
+#[derive(Clone, Copy)]
+pub(crate) struct Stack<'a, T> {
+    view: View<'a, T>,
+}
+
+/// A stack to write.
+pub(crate) struct StackMut<'a, T> {
+    start: *mut T,
+    shape: &'a [usize],
+    strides: &'a [isize],
+    /// How many of the first axes belong to a matrix (two), a vector (one) or a number (none).
+    rank: usize,
+    memory: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: a stack gives out each of its matrices once at a time (see `Outputs::at`), and they share no element.
+unsafe impl<T: Send> Sync for StackMut<'_, T> {}
+
+/// The offset of the `i`-th matrix, the first axis of the batch fastest.
+fn offset(mut i: usize, batch: &[usize], strides: &[isize]) -> isize {
+    let mut offset = 0;
+    for (&extent, &stride) in batch.iter().zip(strides) {
+        offset += (i % extent) as isize * stride;
+        i /= extent;
+    }
+    offset
+}
+
+impl<'a, T: Element> Stack<'a, T> {
+    /// [`Error::Rank`] for a tensor with fewer than two axes.
+    pub(crate) fn new(view: View<'a, T>, operand: &'static str) -> Result<Stack<'a, T>, Error> {
+        match view.shape().len() {
+            0 | 1 => Err(Error::Rank { operand, found: view.shape().to_vec() }),
+            _ => Ok(Stack { view }),
+        }
+    }
+
+    /// Rows and columns of each matrix.
+    pub(crate) fn extents(&self) -> (usize, usize) {
+        (self.view.shape()[0], self.view.shape()[1])
+    }
+
+    /// Rows of each matrix, which must be square.
+    pub(crate) fn square(&self, operand: &'static str) -> Result<usize, Error> {
+        let (m, n) = self.extents();
+        match m == n {
+            true => Ok(n),
+            false => Err(Error::Shape { operand, expected: vec![(m, m), (m, m)], found: vec![m, n] }),
+        }
+    }
+
+    /// The extents of the batch.
+    pub(crate) fn batch(&self) -> &'a [usize] {
+        &self.view.shape()[2..]
+    }
+
+    /// The `i`-th matrix.
+    pub(crate) fn at(&self, i: usize) -> MatRef<'a, T> {
+        let (m, n) = self.extents();
+        let [row_stride, col_stride, strides @ ..] = self.view.strides() else { unreachable!("two axes at least") };
+        let start = self.view.as_ptr().wrapping_offset(offset(i, self.batch(), strides));
+        // SAFETY: the view covers all matrices.
+        unsafe { MatRef::from_raw_parts(start, m, n, *row_stride, *col_stride) }
+    }
+}
+
+impl<'a, T: Scalar> StackMut<'a, T> {
+    /// A stack of matrices of at least and at most these extents, or, for one extent, of vectors; an [`Error::Shape`] if the
+    /// tensor is none, or has another batch.
+    pub(crate) fn new(
+        mut view: ViewMut<'a, T>,
+        operand: &'static str,
+        extents: &[(usize, usize)],
+        batch: &[usize],
+    ) -> Result<StackMut<'a, T>, Error> {
+        let shape = view.shape();
+        let expected = || extents.iter().copied().chain(batch.iter().map(|&extent| (extent, extent)));
+        let fits = shape.len() == extents.len() + batch.len()
+            && expected().zip(shape).all(|((least, most), x)| (least..=most).contains(x));
+        if !fits {
+            return Err(Error::Shape { operand, expected: expected().collect(), found: shape.to_vec() });
+        }
+        let (start, strides) = (view.as_mut_ptr(), view.strides());
+        Ok(StackMut { start, shape, strides, rank: extents.len(), memory: PhantomData })
+    }
+}
+
+/// The stacks that an operation writes, as a tuple.
+pub(crate) trait Outputs: Sync {
+    /// One matrix of each stack; vectors are matrices of one column.
+    type Matrices;
+
+    /// The `i`-th matrix of each stack.
+    ///
+    /// # Safety
+    /// Nobody else has one of them, now or later.
+    unsafe fn at(&self, i: usize) -> Self::Matrices;
+}
+
+impl<'a, T: Scalar> Outputs for StackMut<'a, T> {
+    type Matrices = MatMut<'a, T>;
+
+    unsafe fn at(&self, i: usize) -> MatMut<'a, T> {
+        let start = self.start.wrapping_offset(offset(i, &self.shape[self.rank..], &self.strides[self.rank..]));
+        let (rows, row_stride) = if self.rank > 0 { (self.shape[0], self.strides[0]) } else { (1, 1) };
+        let (cols, col_stride) = if self.rank > 1 { (self.shape[1], self.strides[1]) } else { (1, rows as isize) };
+        // SAFETY: the view, which is ours, covers all matrices and is injective, so that two of them share no element.
+        unsafe { MatMut::from_raw_parts(start, rows, cols, row_stride, col_stride) }
+    }
+}
+
+macro_rules! outputs {
+    ($($stack:ident)*) => {
+        impl<$($stack: Outputs),*> Outputs for ($($stack,)*) {
+            type Matrices = ($($stack::Matrices,)*);
+
+            #[allow(non_snake_case)]
+            unsafe fn at(&self, i: usize) -> Self::Matrices {
+                let ($($stack,)*) = self;
+                // SAFETY: the caller's promise.
+                unsafe { ($($stack.at(i),)*) }
+            }
+        }
+    };
+}
+
+outputs!(A B);
+outputs!(A B C);
+outputs!(A B C D);
+
+/// A vector as a matrix of one column.
+pub(crate) fn column<T>(x: &[T]) -> MatRef<'_, T> {
+    // SAFETY: the elements of a slice lie one after another.
+    unsafe { MatRef::from_raw_parts(x.as_ptr(), x.len(), 1, 1, x.len() as isize) }
+}
+
+/// Does something to every matrix of a batch, which costs about `work` floating-point operations each: `task` gets its
+/// position, its part of the outputs, and what it may use.
+///
+/// # Errors
+/// The first one in the order of the batch; for a batch as [`Error::InBatch`]. What was done to other matrices stays done.
+pub(crate) fn each<O: Outputs>(
+    batch: &[usize],
+    work: f64,
+    run: Run<'_>,
+    outputs: O,
+    task: impl Fn(usize, O::Matrices, Resources<'_>) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let count: usize = batch.iter().product();
+    let threads = run.threads.for_work((work * count as f64).min(1e18) as usize, WORK_OF_A_THREAD as usize);
+    let parts = threads.get().min(count);
+    let first: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    threads.run(parts, |part| {
+        let workspace = run.workspaces.take().unwrap_or_default();
+        let with = Resources { workspace: &workspace, provider: run.provider };
+        for i in count * part / parts..count * (part + 1) / parts {
+            // SAFETY: each `i` is visited once, and the stacks are ours.
+            let matrices = unsafe { outputs.at(i) };
+            if let Err(error) = task(i, matrices, with) {
+                let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+                if first.as_ref().is_none_or(|(before, _)| i < *before) {
+                    *first = Some((i, error));
+                }
+                break;
+            }
+        }
+        run.workspaces.give(workspace);
+    });
+    match first.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        None => Ok(()),
+        Some((_, error)) if batch.is_empty() => Err(error),
+        Some((mut i, error)) => {
+            let index = batch.iter().map(|&extent| (i % extent, i /= extent).0).collect();
+            Err(Error::InBatch { index, error: Box::new(error) })
+        }
+    }
+}

@@ -1,0 +1,94 @@
+# What all decompositions share: matrices, stacks of matrices, tensors split into rows and columns; the outputs of the
+# caller, or fresh ones; and how the engine is told to run.
+#
+# The first two dimensions of a stack are those of its matrices; all further ones are a batch.
+
+"""
+    Workspace()
+
+Memory that decompositions work in, kept from call to call: `workspace = w` makes a call use it, and a call of the same
+kind and sizes that runs again with it takes no memory from the system. Any number of tasks may use one at once. Without
+one, calls share memory of the whole process.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> w = TensorOxide.Workspace();
+
+julia> Q, R = TensorOxide.qr_compact([3.0 0.0; 4.0 5.0]; workspace = w);
+
+julia> R[1, 1]
+5.0
+```
+"""
+mutable struct Workspace
+    handle::Ptr{Cvoid}
+    function Workspace()
+        handle = Ref{Ptr{Cvoid}}(C_NULL)
+        workspace_create(handle)
+        return finalizer(w -> workspace_destroy(w.handle), new(handle[]))
+    end
+end
+
+Base.show(io::IO, ::Workspace) = print(io, "TensorOxide.Workspace()")
+
+const Stack{T} = AbstractArray{T}
+"The size of each matrix of a stack, and the sizes of the batch."
+matrix_size(A) = (size(A, 1), size(A, 2))
+batch_size(A) = size(A)[3:end]
+
+"The element type of the decomposition of `A`, which has to be a matrix or a stack of matrices."
+function matrix_type(A::AbstractArray{T,N}) where {T,N}
+    N >= 2 || throw(DimensionMismatch("an array of size $(size(A)) has too few dimensions for a matrix"))
+    F = T <: Union{Integer,Complex{<:Integer}} ? float(T) : T
+    F <: Element && isconcretetype(F) || throw_unsupported(T, name(MATRIX))
+    return F
+end
+
+"The number of rows of each matrix, which has to be square."
+function check_square(A)
+    size(A, 1) == size(A, 2) || throw(DimensionMismatch("the matrix of size $(matrix_size(A)) is not square"))
+    return size(A, 1)
+end
+
+"""
+    decompose(f, inputs, outputs; workspace, provider)
+
+Call `f(tensors, conj, run)` with the tensors of the inputs and outputs, in this order, and whether the first input is to
+be read conjugated. Inputs of integers are converted; other inputs must not be conjugated wrappers.
+"""
+function decompose(f, inputs::Tuple, outputs::Tuple; workspace = nothing, provider = nothing)
+    T = matrix_type(first(inputs))
+    converted = map(A -> eltype(A) === T ? A : convert(Array{T,ndims(A)}, A), inputs)
+    all_tensors = (converted..., outputs...)
+    frame = Vector{Int64}(undef, sum(words, all_tensors))
+    handle = workspace === nothing ? C_NULL : workspace.handle
+    run = RunOptions(handle, provider === nothing ? -1 : provider_code(provider))
+    GC.@preserve frame all_tensors workspace begin
+        tensors = convert(Ptr{DLTensor}, pointer(frame))
+        room = pointer(frame) + length(all_tensors) * sizeof(DLTensor)
+        conj = false
+        for k in 1:length(all_tensors)
+            c, room = place!(tensors, k, room, all_tensors[k], k <= length(inputs) ? MATRIX : OUTPUT)
+            k == 1 ? (conj = c) : c && throw_nonstrided(all_tensors[k], MATRIX)
+        end
+        f(tensors, conj, run)
+    end
+    return outputs
+end
+
+"""
+    matricize(T, rows, columns) -> A, row sizes, column sizes
+
+The tensor as a matrix whose rows are counted by the dimensions `rows`, the first fastest, and whose columns are counted
+by `columns`. `rows` and `columns` name each dimension once.
+"""
+function matricize(T::AbstractArray{<:Any,N}, rows::Tuple, columns::Tuple) where {N}
+    order = (rows..., columns...)
+    length(order) == N && isperm(order) || throw(ArgumentError(
+        "rows $rows and columns $columns have to name each of the $N dimensions once"))
+    m, n = map(d -> size(T, d), rows), map(d -> size(T, d), columns)
+    inorder = order == ntuple(identity, N) && T isa Array
+    A = inorder ? T : einsum((ntuple(identity, N),) => order, T)
+    return reshape(A, prod(m), prod(n)), m, n
+end

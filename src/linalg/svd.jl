@@ -1,0 +1,91 @@
+# Singular values and vectors.
+
+"""
+    U, S, Vᴴ = svd_compact(A)
+
+Singular value decomposition `A = U·Diagonal(S)·Vᴴ` of an `m×n` matrix with `k = min(m, n)`: `U` is `m×k` and `Vᴴ` is
+`k×n` with orthonormal columns and rows, `S` holds `k` real numbers ≥ 0 in descending order. In each column of `U` the
+entry of largest magnitude (the first of those that are equal up to rounding) is real and positive.
+
+`A` is any strided matrix; integers are converted to floating point. Throws an `ArgumentError` if an entry is `NaN` or
+infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> U, S, Vᴴ = TensorOxide.svd_compact([0.0 2.0; 3.0 0.0]);
+
+julia> S
+2-element Vector{Float64}:
+ 3.0
+ 2.0
+```
+"""
+svd_compact(A::Stack; run...) = svd_compact!(A, svd_room(A, min(matrix_size(A)...)); run...)
+function svd_compact(A::AbstractArray, rows::Tuple, columns::Tuple; run...)
+    M, m, n = matricize(A, rows, columns)
+    U, S, Vᴴ = svd_compact(M; run...)
+    return reshape(U, m..., :), S, reshape(Vᴴ, :, n...)
+end
+
+"""
+    svd_compact!(A, (U, S, Vᴴ); workspace = nothing, provider = nothing)
+
+[`svd_compact`](@ref) into arrays of the caller, which are returned. `A` stays as it is.
+"""
+svd_compact!(A::Stack, USVᴴ::Tuple; run...) = decompose(engine_svd_compact, (A,), USVᴴ; run...)
+
+"Fresh arrays for `k` singular values and their vectors."
+function svd_room(A, k)
+    T, batch = matrix_type(A), batch_size(A)
+    m, n = matrix_size(A)
+    return Array{T}(undef, m, k, batch...), Array{real(T)}(undef, k, batch...), Array{T}(undef, k, n, batch...)
+end
+
+"""
+    U, S, Vᴴ, ϵ = svd_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
+                            keep_multiplets = false)
+
+Singular value decomposition as by [`svd_compact`](@ref), cut to the `r` largest singular values: `U` is `m×r`, `S`
+has `r` entries, `Vᴴ` is `r×n`. `ϵ` is the 2-norm of what was cut, so that `norm(A - U·Diagonal(S)·Vᴴ) ≈ ϵ`.
+
+Each rule says how many values may stay, the strictest one decides, and then `minrank` are kept in any case:
+- `maxrank`: at most so many;
+- `atol`: those not below `atol`;
+- `rtol`: those not below `rtol` times the 2-norm of all of them;
+- `discarded_weight`: what is cut may have a sum of squares of at most this part of the sum of all squares;
+- `keep_multiplets = true`: a group of equal values that a cut would part is cut off as a whole, or kept as a whole
+  where fewer than `minrank` would stay.
+
+Throws what [`svd_compact`](@ref) throws, and an `ArgumentError` for a negative or `NaN` bound.
+
+```jldoctest
+julia> using TensorOxide, LinearAlgebra
+
+julia> U, S, Vᴴ, ϵ = TensorOxide.svd_trunc(Diagonal([5.0, 4.0, 3.0]) |> Matrix; maxrank = 1);
+
+julia> S, ϵ
+([5.0], 5.0)
+```
+"""
+function svd_trunc(A::AbstractMatrix; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0,
+                   rtol::Real = 0, discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
+    maxrank >= 0 || throw(ArgumentError("maxrank = $maxrank is negative"))
+    minrank >= 0 || throw(ArgumentError("minrank = $minrank is negative"))
+    k = min(size(A)...)
+    most = min(k, max(maxrank, minrank))
+    U, S, Vᴴ = svd_room(A, most)
+    rules = Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets)
+    rank = Ref{Int64}(0)
+    ϵ = Ref{Float64}(0)
+    engine = (tensors, conj, run) -> engine_svd_trunc(tensors, conj, rules, rank, ϵ, run)
+    decompose(engine, (A,), (U, S, Vᴴ); run...)
+    r = rank[]
+    r == most && return U, S, Vᴴ, eltype(S)(ϵ[])
+    return U[:, 1:r], S[1:r], Vᴴ[1:r, :], eltype(S)(ϵ[])
+end
+function svd_trunc(A::AbstractArray, rows::Tuple, columns::Tuple; options...)
+    M, m, n = matricize(A, rows, columns)
+    U, S, Vᴴ, ϵ = svd_trunc(M; options...)
+    return reshape(U, m..., :), S, reshape(Vᴴ, :, n...), ϵ
+end
