@@ -52,7 +52,7 @@ fn column<T: Element>(a: &Matrix<T>, j: usize) -> Vec<Complex64> {
 
 /// The columns are orthonormal to within `bound`, in the root of the sum of squared errors.
 fn assert_orthonormal<T: Element>(a: MatRef<T>, bound: f64) {
-    let a = Matrix::copy_of(a, false).unwrap();
+    let a = Matrix::copy_of(a, false, with().workspace).unwrap();
     let columns: Vec<_> = (0..a.cols()).map(|j| column(&a, j)).collect();
     let error = norm(pairs(a.cols(), a.cols()).map(|(i, j)| {
         let dot: Complex64 = columns[i].iter().zip(&columns[j]).map(|(x, y)| x.conj() * y).sum();
