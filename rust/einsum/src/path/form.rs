@@ -321,6 +321,21 @@ fn omeinsum(json: &Json, network: &Network) -> Result<Steps, String> {
     let theirs = inputs.iter().map(|&input| labels(input)).chain([labels(key("output")?)]);
     let theirs: Vec<Vec<String>> = theirs.collect::<Result<_, _>>()?;
     same_network(&theirs, network)?;
+    // A `SlicedEinsum` also names the labels that it slices; which ones a plan slices follows from its memory limit.
+    let slices = json.get(json.root, "slices").map_or(Ok(Vec::new()), |slices| {
+        let name = |&label: &usize| match (json.text(label), json.integer(label)) {
+            (Some(name), _) => Ok(format!("'{name}'")),
+            (_, Some(number)) => Ok(number.to_string()),
+            _ => Err(file()),
+        };
+        json.list(slices).ok_or_else(file)?.iter().map(name).collect()
+    })?;
+    if !slices.is_empty() {
+        let slices = slices.join(", ");
+        return Err(format!(
+            "the path is sliced over {slices}, which cannot be asked for: read it without \"slices\", and give a memory limit"
+        ));
+    }
     tree(json, key("tree")?, network.operands.len(), |json, value| {
         let is_leaf = json.get(value, "isleaf").map(|leaf| json.values[leaf] == Value::Bool(true));
         match is_leaf.ok_or("a node of the tree has no \"isleaf\"")? {
@@ -512,6 +527,18 @@ mod tests {
             assert_eq!(read(text, form), Err(reason.to_owned()), "{text}");
         }
         assert!(read("{}", Form::OmEinsum).unwrap_err().starts_with("this is no file of writejson"));
+    }
+
+    #[test]
+    fn slices_of_omeinsum_are_refused_by_name() {
+        // `writejson` of a `SlicedEinsum` adds "slices" to what it writes of the `NestedEinsum` inside.
+        let network = chain();
+        let file = Path(vec![(1, 2), (3, 4), (0, 5)]).write(Form::OmEinsum, &network, TEXT);
+        let sliced = |labels: &str| read(&format!("{},\"slices\":{labels}}}", &file[..file.len() - 1]), Form::OmEinsum);
+        assert!(sliced("[]").is_ok());
+        assert!(sliced("[\"b\",\"d\"]").unwrap_err().starts_with("the path is sliced over 'b', 'd', which"));
+        assert!(sliced("[2,4]").unwrap_err().starts_with("the path is sliced over 2, 4, which"));
+        assert!(sliced("3").unwrap_err().starts_with("this is no file of writejson"));
     }
 
     #[test]
