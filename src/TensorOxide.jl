@@ -17,12 +17,13 @@ include("compat.jl")
 include("library.jl")
 include("capi.jl")
 include("views.jl")
+include("semiring.jl")
 include("plan.jl")
 include("path.jl")
 include("cache.jl")
 include("labels.jl")
-include("semiring.jl")
 include("einsum.jl")
+include("argmax.jl")
 include("linalg.jl")
 include("host.jl")
 
@@ -35,14 +36,14 @@ function __init__()
 end
 
 # The first contraction of a session should not wait for the compiler longer than it must.
-precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, PathSearch, Any))
-precompile(new_plan, (UInt, DataType, String, Any, Any))
+precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, PathSearch, Any, Nothing))
+precompile(new_plan, (UInt, DataType, String, Any, Any, Nothing))
 for T in (Float64, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))
     CACHES_NATIVE_CODE || continue
     precompile(einsum, (String, Matrix{T}, Matrix{T}))
-    precompile(evaluate, (ContractionPlan{T,2,2}, Tuple{Matrix{T},Matrix{T}}))
-    precompile(ContractionPlan{T,2,2}, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{2}, PlanInfo))
+    precompile(evaluate, (ContractionPlan{T,2,2,Nothing}, Tuple{Matrix{T},Matrix{T}}))
+    precompile(ContractionPlan{T,2,2,Nothing}, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{2}, PlanInfo, Nothing))
 end
 
 end

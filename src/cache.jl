@@ -1,4 +1,5 @@
-# The plans that `einsum` made, kept for the next call with the same expression, shapes, element type and conjugations.
+# The plans that `einsum` made, kept for the next call with the same expression, shapes, algebra, element type and
+# conjugations.
 # Bounded in number and in workspace. A look-up allocates nothing and takes no lock.
 #
 # The table has a fixed number of places; a plan may be in one of a few of them, which its key says. An entry never
@@ -9,13 +10,14 @@
 mutable struct Remembered
     key::UInt
     expression::String
+    semiring::Int32             # its code
     eltype::DataType
     shapes::Vector{Int}         # rank, extents, rank, extents, …
     conj::Vector{Bool}          # empty where none was given
     plan::ContractionPlan
     used::Bool                  # since a writer last looked for room
     Remembered(key, expression, eltype, shapes, conj, @nospecialize(plan)) =
-        new(key, expression, eltype, shapes, conj, plan, true)
+        new(key, expression, code(plan.semiring), eltype, shapes, conj, plan, true)
 end
 
 mutable struct PlanCache
@@ -35,14 +37,14 @@ const CACHE = PlanCache(Vector{Union{Nothing,Remembered}}(nothing, CACHED_PLANS)
 # Texts whose hash and comparison allocate nothing.
 const PlainText = Union{String,SubString{String}}
 
-@inline function cached_plan(::Type{T}, expression::PlainText, As, conj) where {T}
-    key = fingerprint(hash(expression, hash(conj, objectid(T))), As)
-    plan = recall(key, T, expression, As, conj)
-    return plan === nothing ? new_plan(key, T, expression, As, conj) : plan
+@inline function cached_plan(semiring, ::Type{T}, expression::PlainText, As, conj) where {T}
+    key = fingerprint(hash(expression, hash(conj, objectid(T) ⊻ UInt(code(semiring)))), As)
+    plan = recall(key, semiring, T, expression, As, conj)
+    return plan === nothing ? new_plan(key, T, expression, As, conj, semiring) : plan
 end
 
-@noinline function new_plan(key, T::DataType, expression, @nospecialize(As), @nospecialize(conj))
-    made = plan_for(T, String(expression), lists(map(size, As)), conj, UInt64(0))
+@noinline function new_plan(key, T::DataType, expression, @nospecialize(As), @nospecialize(conj), semiring)
+    made = plan_for(T, String(expression), lists(map(size, As)), conj, UInt64(0), PathSearch(), nothing, semiring)
     remember!(key, made, T, conj)
     return made
 end
@@ -61,12 +63,12 @@ end
 # The places of a key.
 @inline places(key) = (first = Int(key % UInt(CACHED_PLANS ÷ PLACES)) * PLACES; first+1:first+PLACES)
 
-@inline function recall(key, ::Type{T}, expression, As, conj) where {T}
+@inline function recall(key, semiring, ::Type{T}, expression, As, conj) where {T}
     for place in places(key)
         found = @inbounds CACHE.places[place]
         found === nothing && continue
-        found.key == key && found.eltype === T && found.expression == expression && same_conj(found.conj, conj) &&
-            same_shapes(found.shapes, 1, As) || continue
+        found.key == key && found.eltype === T && found.semiring == code(semiring) &&
+            found.expression == expression && same_conj(found.conj, conj) && same_shapes(found.shapes, 1, As) || continue
         # Written only where it changes, so that threads that use one plan do not take the memory from each other.
         found.used || (found.used = true)
         return found.plan

@@ -39,6 +39,7 @@ struct PlanRequest
     ranks::Ptr{Int32}
     extents::Ptr{Int64}
     conj::Ptr{UInt8}
+    semiring::Int32
     dtype::DLDataType
     memory_limit::UInt64
     path::Ptr{UInt8}
@@ -93,13 +94,8 @@ struct Engine
     tox_plan_output_shape::Ptr{Cvoid}
     tox_plan_describe::Ptr{Cvoid}
     tox_plan_path::Ptr{Cvoid}
-    tox_semiring_plan_create::Ptr{Cvoid}
-    tox_semiring_plan_destroy::Ptr{Cvoid}
-    tox_semiring_plan_run::Ptr{Cvoid}
-    tox_semiring_plan_info::Ptr{Cvoid}
-    tox_semiring_plan_output_shape::Ptr{Cvoid}
-    tox_semiring_plan_labels::Ptr{Cvoid}
-    tox_semiring_plan_argmax::Ptr{Cvoid}
+    tox_plan_labels::Ptr{Cvoid}
+    tox_plan_argmax::Ptr{Cvoid}
     tox_workspace_create::Ptr{Cvoid}
     tox_workspace_destroy::Ptr{Cvoid}
     tox_svd_compact::Ptr{Cvoid}
@@ -159,32 +155,11 @@ plan_path(handle, form, buffer, len) =
                 (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
                 handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β)))
 
-# As `plan_create`, for a plan that asks for no more than it must.
-semiring_request(expression, operands, ranks, extents, dtype) =
-    PlanRequest(expression, operands, ranks, extents, C_NULL, dtype, 0, C_NULL, 0, 0, 0, -1.0)
-semiring_plan_create(request, semiring, handle) =
-    check(ccall(ENGINE[].tox_semiring_plan_create, Int32, (Ref{PlanRequest}, Int32, Ptr{Ptr{Cvoid}}), request, semiring,
-                handle))
-semiring_plan_destroy(handle) = ccall(ENGINE[].tox_semiring_plan_destroy, Cvoid, (Ptr{Cvoid},), handle)
-semiring_plan_info(handle, info) =
-    check(ccall(ENGINE[].tox_semiring_plan_info, Int32, (Ptr{Cvoid}, Ptr{PlanInfo}), handle, info))
-semiring_plan_output_shape(handle, extents) =
-    check(ccall(ENGINE[].tox_semiring_plan_output_shape, Int32, (Ptr{Cvoid}, Ptr{Int64}, Csize_t), handle, extents,
-                length(extents)))
-function semiring_plan_labels(handle)
-    len = Ref{Csize_t}(0)
-    write(buffer) = check(ccall(ENGINE[].tox_semiring_plan_labels, Int32,
-                                (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer, length(buffer), len))
-    write(UInt8[])
-    buffer = Vector{UInt8}(undef, len[] + 1)
-    write(buffer)
-    return String(resize!(buffer, len[]))
-end
-semiring_plan_run(handle, operands, count, output, accumulate) =
-    check(ccall(ENGINE[].tox_semiring_plan_run, Int32,
-                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Int32), handle, operands, count, output, accumulate))
-semiring_plan_argmax(handle, operands, count, output, configuration) =
-    check(ccall(ENGINE[].tox_semiring_plan_argmax, Int32,
+plan_labels(handle, buffer, len) =
+    check(ccall(ENGINE[].tox_plan_labels, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer,
+                length(buffer), len))
+plan_argmax(handle, operands, count, output, configuration) =
+    check(ccall(ENGINE[].tox_plan_argmax, Int32,
                 (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Ptr{DLTensor}), handle, operands, count, output,
                 configuration))
 

@@ -50,10 +50,9 @@ julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
 """
 @inline function einsum(expression::Union{AbstractString,Pair}, As::Vararg{Any,M}; conj = nothing,
                         semiring::Union{Nothing,Semiring} = nothing) where {M}
-    semiring === nothing || return einsum_over(semiring, expression, As, conj)
-    T = element_type(As)
+    T = element_type(semiring, As)
     Bs = prepare(T, As)
-    return evaluate(cached_plan(T, text(expression), Bs, conj), Bs)
+    return evaluate(cached_plan(semiring, T, text(expression), Bs, conj), Bs)
 end
 
 """
@@ -85,13 +84,12 @@ julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
 """
 @inline function einsum!(C::AbstractArray{T,N}, expression::Union{AbstractString,Pair}, As::Vararg{Any,M};
                          α::Number = true, β::Number = false, conj = nothing,
-                         semiring::Union{Nothing,Semiring} = nothing) where {T,N,M}
-    semiring === nothing || return einsum_over!(semiring, C, expression, As, α, β, conj)
-    T <: Element || throw_unsupported(T, "the output")
+                         semiring::S = nothing) where {T,N,M,S<:Union{Nothing,Semiring}}
+    check_eltype(semiring, T, "the output")
     Bs = prepare(T, As)
-    plan = cached_plan(T, text(expression), Bs, conj)
-    plan isa ContractionPlan{T,N,M} || throw_rank(plan, C)
-    execute!(plan, C, Bs, scalar(T, α, "α"), scalar(T, β, "β"))
+    plan = cached_plan(semiring, T, text(expression), Bs, conj)
+    plan isa ContractionPlan{T,N,M,S} || throw_rank(plan, C)
+    execute!(plan, C, Bs, factors(semiring, T, α, β)...)
     return C
 end
 

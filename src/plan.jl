@@ -1,9 +1,10 @@
 # Contraction plans: made once per shape, run many times.
 
 """
-    ContractionPlan{T,N,M}
+    ContractionPlan{T,N,M,S}
 
-A contraction of `M` operands of element type `T` into an output of rank `N`, prepared for one set of shapes: made by
+A contraction of `M` operands of element type `T` into an output of rank `N`, prepared for one set of shapes, over numbers
+(`S` is `Nothing`) or over a [`Semiring`](@ref TensorOxide.Semiring) `S`: made by
 [`contraction_plan`](@ref), run by calling it. Showing it in the REPL lists its steps. Several threads may run one plan
 at once.
 
@@ -17,14 +18,15 @@ what Julia promotes the two to.
 The shapes have to be those that the plan was made for (`DimensionMismatch`); `C` may share no memory with an operand
 and no two of its elements may be the same memory (`ArgumentError`). After an error `C` is as it was.
 """
-mutable struct ContractionPlan{T<:Element,N,M}
+mutable struct ContractionPlan{T,N,M,S<:Union{Nothing,Semiring}}
     handle::Ptr{Cvoid}
     expression::String
     sizes::Vector{Vector{Int}}
     output_size::Dims{N}
     info::PlanInfo
-    function ContractionPlan{T,N,M}(handle, expression, sizes, output_size, info) where {T,N,M}
-        plan = new(handle, expression, sizes, output_size, info)
+    semiring::S
+    function ContractionPlan{T,N,M,S}(handle, expression, sizes, output_size, info, semiring) where {T,N,M,S}
+        plan = new(handle, expression, sizes, output_size, info, semiring)
         finalizer(release, plan)
         return plan
     end
@@ -48,13 +50,14 @@ end
 release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
 
 """
-    contraction_plan(expression, shapes; eltype = Float64, conj = nothing, memory_limit = 0,
+    contraction_plan(expression, shapes; semiring = nothing, eltype = Float64, conj = nothing, memory_limit = 0,
                      minimize = :time, seed = 0, search_time = nothing, path = nothing)
 
 Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
 `size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps,
 the kernel of each, and their workspace. `conj` has one `Bool` per operand, `true` for one to be taken complex
-conjugated. `memory_limit` bounds the workspace of a run in bytes: labels are sliced, that is, looped over, until it
+conjugated. With a [`semiring`](@ref TensorOxide.Semiring) the plan is over that, and `eltype` one of its elements
+(`Bool` and `Int64` go without saying). `memory_limit` bounds the workspace of a run in bytes: labels are sliced, that is, looped over, until it
 fits; `0` sets no bound. The bound holds for any operands: a run whose strides need more (for copies) is refused with an
 `ArgumentError`. Buffers that Julia's BLAS takes for itself do not count.
 
@@ -97,14 +100,15 @@ julia> plan(C, ones(2, 3), ones(3, 4), ones(4, 5)); C[1, 1]
 12.0
 ```
 """
-function contraction_plan(expression::AbstractString, @nospecialize(shapes); eltype::Type = Float64,
+function contraction_plan(expression::AbstractString, @nospecialize(shapes);
+                          semiring::Union{Nothing,Semiring} = nothing, eltype::Type = default_eltype(semiring),
                           @nospecialize(conj = nothing), memory_limit::Integer = 0, minimize::Symbol = :time,
                           seed::Integer = 0, search_time::Union{Nothing,Real} = nothing,
                           @nospecialize(path = nothing))
-    eltype <: Element && isconcretetype(eltype) || throw_unsupported(eltype, "the plan")
+    check_eltype(semiring, eltype, "the plan")
     memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
     return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit),
-                    PathSearch(minimize, seed, search_time), path)
+                    PathSearch(minimize, seed, search_time), path, semiring)
 end
 
 # Nothing from here on is compiled anew for each tensor order.
@@ -114,7 +118,8 @@ list(@nospecialize(shape::Tuple)) = Int[getfield(shape, k) for k in 1:nfields(sh
 list(shape) = Int[n for n in shape]
 
 function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
-                  memory_limit::UInt64, search::PathSearch = PathSearch(), @nospecialize(path = nothing))
+                  memory_limit::UInt64, search::PathSearch = PathSearch(), @nospecialize(path = nothing),
+                  semiring::Union{Nothing,Semiring} = nothing)
     flags = zeros(UInt8, length(sizes))
     if conj !== nothing
         length(conj)::Int == length(sizes) || throw(ArgumentError(
@@ -132,14 +137,15 @@ function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @
     form, steps = path === nothing ? (Int32(0), "") : path_text(path)
     GC.@preserve expression ranks extents flags steps begin
         request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
-                              dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form,
+                              code(semiring), dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form,
                               search.minimize, search.seed, search.time)
         plan_create(request, handle)
     end
     plan_info(handle[], info)
     output = Vector{Int64}(undef, info[].output_rank)
     plan_output_shape(handle[], output)
-    return ContractionPlan{T,length(output),length(sizes)}(handle[], expression, sizes, (output...,), info[])
+    made = ContractionPlan{T,length(output),length(sizes),typeof(semiring)}
+    return made(handle[], expression, sizes, (output...,), info[], semiring)
 end
 
 @inline (plan::ContractionPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::Number = false) where {T,N,M,K} =
@@ -148,7 +154,7 @@ end
 # As many arguments as operands: the output is ours to make.
 @inline function call(plan::ContractionPlan{T,N,M}, As, α, β, ::Val{0}) where {T,N,M}
     iszero(β) || throw(ArgumentError("β = $β asks for an output to add to, but there are only the $M operands"))
-    return evaluate(plan, prepare(T, As), scalar(T, α, "α"))
+    return evaluate(plan, prepare(T, As), first(factors(plan.semiring, T, α, β)))
 end
 
 # A function of its own: where the plan's type is not known beforehand, this call is the only dynamic one.
@@ -161,7 +167,7 @@ end
 @inline function call(plan::ContractionPlan{T}, args, α, β, ::Val{1}) where {T}
     C = first(args)
     check_output(T, C)
-    execute!(plan, C, prepare(T, tail(args)), scalar(T, α, "α"), scalar(T, β, "β"))
+    execute!(plan, C, prepare(T, tail(args)), factors(plan.semiring, T, α, β)...)
     return C
 end
 
@@ -211,6 +217,7 @@ end
 
 @inline operand(::Type{T}, A::AbstractArray, k) where {T} = eltype(A) === T ? A : converted(T, A, k)
 @inline operand(::Type{T}, x::Number, k) where {T} = converted(T, fill(x), k)
+@inline operand(::Type{Bool}, A::BitArray, k) = Array(A)        # its elements are bits
 operand(::Type, A, k) = throw(ArgumentError("operand $k is a $(typeof(A)), neither an array nor a number"))
 
 function converted(::Type{T}, A::AbstractArray{S,N}, k) where {T,S,N}
@@ -234,7 +241,8 @@ end
 
 function Base.show(io::IO, plan::ContractionPlan{T}) where {T}
     sizes = join((isempty(size) ? "number" : join(size, '×') for size in plan.sizes), ", ")
-    print(io, "ContractionPlan{", T, "}(", repr(plan.expression), ": ", sizes, ")")
+    over = plan.semiring === nothing ? "" : string(" over ", nameof(typeof(plan.semiring)))
+    print(io, "ContractionPlan{", T, "}(", repr(plan.expression), over, ": ", sizes, ")")
 end
 
 function Base.show(io::IO, ::MIME"text/plain", plan::ContractionPlan)

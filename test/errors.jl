@@ -168,7 +168,7 @@ end
     @test refuses(() -> TO.execute!(plan, C, (A22, Float32.(A22)), α, β), ArgumentError, "operand 2", "type")
     @test refuses(() -> TO.execute!(plan, zeros(ComplexF64, 2, 2), (A22, A22), α, β), ArgumentError, "output", "type")
     @test refuses(() -> TO.execute!(plan, C, (A22,), α, β), ArgumentError, "2 operand", "1")
-    nothing_there = TO.ContractionPlan{Float64,2,2}(C_NULL, "", Vector{Int}[], (2, 2), TO.PlanInfo())
+    nothing_there = TO.ContractionPlan{Float64,2,2,Nothing}(C_NULL, "", Vector{Int}[], (2, 2), TO.PlanInfo(), nothing)
     @test refuses(() -> nothing_there(C, A22, A22), ArgumentError, "NULL")
     @test refuses(() -> TO.plan_run(plan.handle, C_NULL, 2, C_NULL, C_NULL, α, β), ArgumentError, "NULL")
     frame = zeros(Int64, 100)

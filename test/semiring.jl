@@ -55,6 +55,54 @@ const ALGEBRAS = [(MaxPlus(), Float64), (MaxPlus(), Float32), (MinPlus(), Float6
     @test einsum("ij,jk->ik", A[:, 1:1], A; semiring = s) == product(s, repeat(A[:, 1:1], 1, 3), A)
 end
 
+# Measured inside functions, after a first call has compiled them.
+run_bytes(plan, C, A, B) = @allocated plan(C, A, B)
+einsum_bytes(C, A, B, s) = @allocated einsum!(C, "ik,kj->ij", A, B; semiring = s)
+labels_bytes(C, A, B, s) = @allocated einsum!(C, ((1, 2), (2, 3)) => (1, 3), A, B; semiring = s)
+
+@testset "plans over $s, $T" for (s, T) in ALGEBRAS
+    rng = MersenneTwister(3)
+    add = first(operations(s))
+    A, B = sample(rng, s, T, (30, 20)), sample(rng, s, T, (20, 40))
+    plan = contraction_plan("ik,kj->ij", size.((A, B)); semiring = s, eltype = T)
+    expected = product(s, A, B)
+    @test plan isa TO.ContractionPlan{T,2,2,typeof(s)} && plan(A, B) == expected
+    C = copy(expected)
+    @test plan(C, A, B; β = true) == add.(expected, expected)
+    @test plan(view(C, :, 40:-1:1), view(A, :, :), B) == expected
+    foreach(f -> f(), (() -> run_bytes(plan, C, A, B), () -> einsum_bytes(C, A, B, s), () -> labels_bytes(C, A, B, s)))
+    @test run_bytes(plan, C, A, B) == einsum_bytes(C, A, B, s) == labels_bytes(C, A, B, s) == 0
+    @test C == expected
+    text = sprint(show, MIME("text/plain"), plan)
+    @test occursin("$T over ", text) && occursin("ik,kj->ij: tiles", text)
+    @test occursin("over $(nameof(typeof(s))): 30×20, 20×40", repr(plan))
+    # A limit is kept, by slices, and they add up to the same.
+    As = (A, B, sample(rng, s, T, (40, 30)), sample(rng, s, T, (30, 30)))
+    shapes = size.(As)
+    whole = contraction_plan("ab,bc,cd,ae->de", shapes; semiring = s, eltype = T)
+    limit = whole.info.peak_bytes ÷ 3
+    sliced = contraction_plan("ab,bc,cd,ae->de", shapes; semiring = s, eltype = T, memory_limit = limit)
+    @test sliced.info.slices > 1 && sliced.info.peak_bytes <= limit
+    @test sliced(As...) == whole(As...) == product(s, permutedims(product(s, product(s, A, B), As[3])), As[4])
+    @test TO.contraction_path(whole) isa AbstractVector
+    given = contraction_plan("ab,bc,cd,ae->de", shapes; semiring = s, eltype = T, path = [(0, 1), (0, 2), (0, 1)])
+    @test given(As...) == whole(As...)
+end
+
+@testset "one expression over several algebras" begin
+    A, B = [1 2; 3 4], [0 1; 1 2]
+    for _ in 1:2
+        @test einsum("ij,jk->ik", A, B) == A * B
+        @test einsum("ij,jk->ik", A, B; semiring = PlusTimes()) == A * B
+        @test einsum("ij,jk->ik", A, B; semiring = MaxPlus()) == [3 4; 5 6]
+        @test einsum("ij,jk->ik", A, B; semiring = MinPlus()) == [1 2; 3 4]
+        @test einsum("ij,jk->ik", A, B; semiring = MaxTimes()) == [2 4; 4 8]
+        @test einsum("ij,jk->ik", A .> 1, B .> 0; semiring = AndOr()) == [true true; true true]
+    end
+    @test einsum("i,i->", [typemax(Int), 1], [2, 3]; semiring = PlusTimes()) === 2typemax(Int) + 3
+    @test einsum("ij,jk->ik", Int8[1 2], [true; true][:, 1:1]; semiring = PlusTimes()) == fill(3, 1, 1)
+end
+
 @testset "what a semiring refuses" begin
     A = ones(2, 2)
     refused(f, words...) = (e = try f() catch e e end; e isa ArgumentError && all(w -> occursin(w, e.msg), words))
@@ -68,6 +116,13 @@ end
     @test refused(() -> einsum("ij->ik", A; semiring = MaxPlus()), "'k'")
     @test refused(() -> TO.argmax_config("ij->i", [1 2]; semiring = PlusTimes()), "PlusTimes")
     @test_throws DimensionMismatch einsum("ij,jk->ik", A, ones(3, 3); semiring = MaxPlus())
+    @test refused(() -> contraction_plan("ij->ji", [(2, 2)]; semiring = AndOr(), eltype = Int), "plan", "Int64", "Bool")
+    @test refused(() -> contraction_plan("ij->ji", [(2, 2)]; semiring = MaxPlus(), eltype = ComplexF64), "ComplexF64")
+    plan = contraction_plan("ij->ji", [(2, 2)]; semiring = MaxPlus())
+    @test refused(() -> plan(A; α = 2), "α = 2") && refused(() -> plan(copy(A), A; β = -1), "β = -1")
+    @test refused(() -> plan(A, A, A), "1 operands", "3 arrays") && refused(() -> plan(A, A), "output", "operand 1")
+    @test refused(() -> TO.argmax_config(contraction_plan("ij->", [(2, 2)]), A), "numbers")
+    @test refused(() -> TO.argmax_config(plan, A, A), "1 operand", "2")
     @test_throws DimensionMismatch einsum!(ones(3, 3), "ij->ij", A; semiring = MaxPlus())
     @test einsum("ij->ji", [1 2; 3 4] .> 2; semiring = AndOr()) == [false true; false true]
 end
@@ -103,6 +158,8 @@ end
     @test value === 4.0 && labels == ["i", "j"] && places == [1, 2]
     value, (labels, places) = TO.argmax_config("ij->j", [0.5 0.1; 0.2 0.9]; semiring = MaxTimes())
     @test value == [0.5, 0.9] && labels == ["i", "j"] && places == [1 2; 1 2]
+    plan = contraction_plan(((7, 8), (8,)) => (), [(2, 2), (2,)]; semiring = MaxPlus())
+    @test TO.argmax_config(plan, [1 5; 2 3], [0.0, -1.0]) == (4.0, [7, 8] => [1, 2])
     value, (_, places) = TO.argmax_config("ij->j", zeros(0, 2))
     @test value == [-Inf, -Inf] && places == zeros(Int, 2, 2)
 end

@@ -31,7 +31,7 @@ typedef struct {
 #endif
 
 // Version of the binary interface; raised whenever a caller built against an older header would misbehave.
-#define TOX_ABI_VERSION 2
+#define TOX_ABI_VERSION 3
 
 // What was lent computes where it can; the engine itself does the rest.
 #define TOX_PROVIDER_LENT 0
@@ -68,26 +68,26 @@ typedef struct {
 // A path with the expression and the shapes that it is for, to be kept.
 #define TOX_PATH_STORED 4
 
+// + and times of real or complex numbers: no semiring is chosen.
+#define TOX_NUMBERS 0
+
 // Maximum and +, of Float32 or Float64; zero is -Inf, one is 0. NaN counts as the zero.
-#define TOX_MAX_PLUS 0
+#define TOX_MAX_PLUS 1
 
 // Minimum and +, of Float32 or Float64; zero is Inf, one is 0. NaN counts as the zero.
-#define TOX_MIN_PLUS 1
+#define TOX_MIN_PLUS 2
 
 // Maximum and times, of Float32 or Float64 that are not negative; zero is 0, one is 1. NaN counts as the zero.
-#define TOX_MAX_TIMES 2
+#define TOX_MAX_TIMES 3
 
 // Or, and, of booleans (DLPack code 6: bytes that are 0 or 1).
-#define TOX_AND_OR 3
+#define TOX_AND_OR 4
 
 // Plus and times of Int64, modulo 2^64.
-#define TOX_WRAPPING 4
+#define TOX_WRAPPING 5
 
 // A plan with the memory to run it. Any number of threads may run it at once.
 typedef struct tox_plan tox_plan;
-
-// A plan over a semiring, with the memory to run it. Any number of threads may run it at once.
-typedef struct tox_semiring_plan tox_semiring_plan;
 
 // How a call went: `TOX_OK`, or what kind of failure it was.
 typedef int32_t tox_status;
@@ -118,9 +118,11 @@ typedef struct {
   const int32_t *ranks;
   // The extents of all operands, one operand after another.
   const int64_t *extents;
-  // 1 for each operand that is to be conjugated, else 0; NULL for none.
+  // 1 for each operand that is to be conjugated, else 0; NULL for none. Without meaning over a semiring.
   const uint8_t *conj;
-  // Element type of the operands and the output.
+  // What to compute with: one of `TOX_NUMBERS`, `TOX_MAX_PLUS`, ….
+  int32_t semiring;
+  // Element type of the operands and the output, one that the semiring has.
   DLDataType dtype;
   // Most bytes of workspace for dense column-major operands; 0 for no limit.
   uint64_t memory_limit;
@@ -149,7 +151,7 @@ typedef struct {
   uint64_t slices;
   // Bytes of workspace.
   uint64_t peak_bytes;
-  // Floating-point operations.
+  // Floating-point operations: 2 for each product with its sum, whatever the algebra.
   double flops;
   // Element type.
   DLDataType dtype;
@@ -312,6 +314,9 @@ void tox_plan_destroy(tox_plan *plan);
 // than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. A run whose tensors
 // are laid out as in the run before allocates nothing.
 //
+// Over a semiring alpha is 1, and beta is 0 or 1: output = the sum, or that and the output added by the semiring. `conj` is then
+// not read, and the bytes of booleans are 0 or 1.
+//
 // Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
 // which nothing was written; with `TOX_OUT_OF_MEMORY`.
 //
@@ -353,71 +358,28 @@ tox_status tox_plan_describe(const tox_plan *plan, char *buffer, size_t capacity
 // As `tox_plan_describe`.
 tox_status tox_plan_path(const tox_plan *plan, int32_t form, char *buffer, size_t capacity, size_t *length);
 
-// Plans an Einstein summation over a semiring, one of `TOX_MAX_PLUS`, …, and writes a new plan to `*plan`, to be released
-// with `tox_semiring_plan_destroy`. The request's `dtype` is to be one that the semiring has; its `conj` is not read.
-//
-// Fails as `tox_plan_create`.
-//
-// # Safety
-// The pointers in the request lead to what they are described as; `plan` can be written.
-tox_status tox_semiring_plan_create(const tox_plan_request *request,
-                                    int32_t semiring,
-                                    tox_semiring_plan **plan);
-
-// Releases a plan and its workspaces. NULL is allowed.
-//
-// # Safety
-// `plan` came from `tox_semiring_plan_create`, is not in use, and is not used again.
-void tox_semiring_plan_destroy(tox_semiring_plan *plan);
-
-// Writes what a plan comes to; `flops` counts 2 for each product with its sum.
-//
-// # Safety
-// `plan` came from `tox_semiring_plan_create`; `info` can be written.
-tox_status tox_semiring_plan_info(const tox_semiring_plan *plan, tox_plan_info_t *info);
-
-// Writes the extents of a plan's output, at most `capacity` of them.
-//
-// # Safety
-// `plan` came from `tox_semiring_plan_create`; `extents` leads to room for `capacity` numbers.
-tox_status tox_semiring_plan_output_shape(const tox_semiring_plan *plan, int64_t *extents, size_t capacity);
-
 // Writes the names of the labels of a configuration, each followed by a line break, as `tox_plan_describe` writes.
 //
-// Fails with `TOX_INVALID_ARGUMENT` for a semiring whose sums are none of their terms.
+// Fails with `TOX_INVALID_ARGUMENT` for numbers, and for a semiring whose sums are none of their terms.
 //
 // # Safety
-// `plan` came from `tox_semiring_plan_create`; `buffer` leads to room for `capacity` bytes.
-tox_status tox_semiring_plan_labels(const tox_semiring_plan *plan, char *buffer, size_t capacity, size_t *length);
+// `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
+tox_status tox_plan_labels(const tox_plan *plan, char *buffer, size_t capacity, size_t *length);
 
-// output = the Einstein sum of the operands; with `accumulate` not 0, that added to what the output holds, by the sum of
-// the semiring.
+// output = the Einstein sum of the operands over the plan's semiring, and for each of its elements the values of all labels,
+// from 0, that attain it: `configuration` is of Int64, its first axis runs over `tox_plan_labels`, the others are those of the
+// output. Where there is no term, the values are -1. Of several configurations the same one is taken in every call.
 //
-// Fails as `tox_plan_run`.
-//
-// # Safety
-// The pointers lead to what they are described as, and nothing writes to the operands, or reads or writes the output,
-// during the call. The bytes of booleans are 0 or 1.
-tox_status tox_semiring_plan_run(const tox_semiring_plan *plan,
-                                 const DLTensor *operands,
-                                 size_t count,
-                                 const DLTensor *output,
-                                 int32_t accumulate);
-
-// output = the Einstein sum of the operands, and for each of its elements the values of all labels, from 0, that attain it:
-// `configuration` is of Int64, its first axis runs over `tox_semiring_plan_labels`, the others are those of the output. Where
-// there is no term, the values are -1. Of several configurations the same one is taken in every call.
-//
-// Fails as `tox_semiring_plan_run`; with `TOX_INVALID_ARGUMENT` for a semiring whose sums are none of their terms, and for a plan
-// with slices.
+// Fails as `tox_plan_run`; with `TOX_INVALID_ARGUMENT` for numbers, for a semiring whose sums are none of their terms, and for a
+// plan with slices.
 //
 // # Safety
-// As `tox_semiring_plan_run`; the configuration's memory is apart from that of all other tensors.
-tox_status tox_semiring_plan_argmax(const tox_semiring_plan *plan,
-                                    const DLTensor *operands,
-                                    size_t count,
-                                    const DLTensor *output,
-                                    const DLTensor *configuration);
+// As `tox_plan_run`; the configuration's memory is apart from that of all other tensors.
+tox_status tox_plan_argmax(const tox_plan *plan,
+                           const DLTensor *operands,
+                           size_t count,
+                           const DLTensor *output,
+                           const DLTensor *configuration);
 
 // The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.

@@ -9,6 +9,7 @@ use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
 use tensoroxide_tensor::{Complex32, Complex64, DType, Error, View};
 
 use crate::host::{string, threads};
+use crate::semiring::{self, Runner, TOX_NUMBERS};
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
 use crate::tensors::{borrow, view, view_mut};
 
@@ -24,9 +25,11 @@ pub struct tox_plan_request {
     pub ranks: *const i32,
     /// The extents of all operands, one operand after another.
     pub extents: *const i64,
-    /// 1 for each operand that is to be conjugated, else 0; NULL for none.
+    /// 1 for each operand that is to be conjugated, else 0; NULL for none. Without meaning over a semiring.
     pub conj: *const u8,
-    /// Element type of the operands and the output.
+    /// What to compute with: one of `TOX_NUMBERS`, `TOX_MAX_PLUS`, ….
+    pub semiring: i32,
+    /// Element type of the operands and the output, one that the semiring has.
     pub dtype: DLDataType,
     /// Most bytes of workspace for dense column-major operands; 0 for no limit.
     pub memory_limit: u64,
@@ -50,7 +53,7 @@ pub const TOX_MINIMIZE_FLOPS: i32 = 1;
 /// Least size of the largest tensor that a step makes.
 pub const TOX_MINIMIZE_SIZE: i32 = 2;
 
-pub(crate) fn search(request: &tox_plan_request) -> Result<Search, Failure> {
+fn search(request: &tox_plan_request) -> Result<Search, Failure> {
     let minimize = match request.minimize {
         TOX_MINIMIZE_TIME => Minimize::Time,
         TOX_MINIMIZE_FLOPS => Minimize::Flops,
@@ -103,7 +106,7 @@ pub struct tox_plan_info_t {
     pub slices: u64,
     /// Bytes of workspace.
     pub peak_bytes: u64,
-    /// Floating-point operations.
+    /// Floating-point operations: 2 for each product with its sum, whatever the algebra.
     pub flops: f64,
     /// Element type.
     pub dtype: DLDataType,
@@ -114,7 +117,7 @@ pub struct tox_plan_info_t {
 }
 
 impl tox_plan_info_t {
-    pub(crate) fn of(plan: &Plan) -> tox_plan_info_t {
+    fn of(plan: &Plan) -> tox_plan_info_t {
         tox_plan_info_t {
             operands: plan.network().operands.len() as u64,
             output_rank: plan.network().output.len() as u64,
@@ -140,6 +143,7 @@ enum AnyEinsum {
     F64(Einsum<f64>),
     C32(Einsum<Complex32>),
     C64(Einsum<Complex64>),
+    Semiring(Box<dyn Runner>),
 }
 
 impl tox_plan {
@@ -149,6 +153,14 @@ impl tox_plan {
             AnyEinsum::F64(einsum) => einsum.plan(),
             AnyEinsum::C32(einsum) => einsum.plan(),
             AnyEinsum::C64(einsum) => einsum.plan(),
+            AnyEinsum::Semiring(runner) => runner.plan(),
+        }
+    }
+
+    pub(crate) fn semiring(&self) -> Option<&dyn Runner> {
+        match &self.einsum {
+            AnyEinsum::Semiring(runner) => Some(&**runner),
+            _ => None,
         }
     }
 }
@@ -188,7 +200,6 @@ pub unsafe extern "C" fn tox_plan_create(request: *const tox_plan_request, plan:
 /// # Safety
 /// As `tox_plan_create`.
 unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
-    let dtype = DType::try_from(request.dtype)?;
     // SAFETY: the caller's promise.
     let (expression, sizes) = unsafe { described(request) }?;
     let shapes: Vec<&[usize]> = sizes.iter().map(Vec::as_slice).collect();
@@ -201,6 +212,11 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
     // SAFETY: the caller's promise.
     let path = unsafe { given_path(request, expression, &shapes) }?;
     let options = Options { memory_limit, threads: threads(), path, search: search(request)? };
+    if request.semiring != TOX_NUMBERS {
+        let runner = semiring::create(request.semiring, request.dtype, expression, &shapes, options)?;
+        return Ok(tox_plan { einsum: AnyEinsum::Semiring(runner), conj: conj.into() });
+    }
+    let dtype = DType::try_from(request.dtype)?;
     let plan = Plan::new(expression, &shapes, dtype, options)?;
     let einsum = match dtype {
         DType::F32 => AnyEinsum::F32(Einsum::new(plan)),
@@ -215,7 +231,7 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
 ///
 /// # Safety
 /// As `tox_plan_create`.
-pub(crate) unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>), Failure> {
+unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>), Failure> {
     // SAFETY: the caller's promise.
     let (expression, ranks) =
         unsafe { (string(request.expression, "expression")?, slice(request.ranks, request.operands, "ranks")?) };
@@ -240,7 +256,7 @@ pub(crate) unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<
 ///
 /// # Safety
 /// As `tox_plan_create`.
-pub(crate) unsafe fn given_path(
+unsafe fn given_path(
     request: &tox_plan_request,
     expression: &str,
     shapes: &[&[usize]],
@@ -273,6 +289,9 @@ pub unsafe extern "C" fn tox_plan_destroy(plan: *mut tox_plan) {
 /// `operands` is an array of `count` tensors. `conj` is NULL, or has for each operand 1 if it is to be conjugated (once more
 /// than the plan's request says) and 0 if not. A real plan takes the real parts of alpha and beta. A run whose tensors
 /// are laid out as in the run before allocates nothing.
+///
+/// Over a semiring alpha is 1, and beta is 0 or 1: output = the sum, or that and the output added by the semiring. `conj` is then
+/// not read, and the bytes of booleans are 0 or 1.
 ///
 /// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types), `TOX_ALIASING`, after
 /// which nothing was written; with `TOX_OUT_OF_MEMORY`.
@@ -307,6 +326,15 @@ pub unsafe extern "C" fn tox_plan_run(
         let output = unsafe { output.as_ref() }.ok_or_else(|| Failure::null("the output"))?;
         let call = Call { operands, plan: &plan.conj, given, output };
         let (alpha, beta) = (Complex64::new(alpha_re, alpha_im), Complex64::new(beta_re, beta_im));
+        if let AnyEinsum::Semiring(runner) = &plan.einsum {
+            let one = Complex64::new(1.0, 0.0);
+            if alpha != one || beta != one && beta != Complex64::default() {
+                let text = format!("alpha is {alpha} and beta {beta}; over a semiring alpha is 1, and beta 0 or 1");
+                return Err(Failure::new(TOX_INVALID_ARGUMENT, text));
+            }
+            // SAFETY: the caller's promise.
+            return unsafe { runner.run(operands, output, beta == one, None) };
+        }
         // SAFETY: the caller's promise.
         unsafe {
             match &plan.einsum {
@@ -314,6 +342,7 @@ pub unsafe extern "C" fn tox_plan_run(
                 AnyEinsum::F64(einsum) => run(einsum, &call, alpha, beta),
                 AnyEinsum::C32(einsum) => run(einsum, &call, alpha, beta),
                 AnyEinsum::C64(einsum) => run(einsum, &call, alpha, beta),
+                AnyEinsum::Semiring(_) => Ok(()),
             }
         }
     })
@@ -396,8 +425,12 @@ pub unsafe extern "C" fn tox_plan_info(plan: *const tox_plan, info: *mut tox_pla
     guard(|| {
         // SAFETY: the caller's promise.
         let (plan, info) = unsafe { (plan.as_ref(), info.as_mut()) };
-        let plan = plan.ok_or_else(|| Failure::null("plan"))?.plan();
-        *info.ok_or_else(|| Failure::null("info"))? = tox_plan_info_t::of(plan);
+        let plan = plan.ok_or_else(|| Failure::null("plan"))?;
+        let mut found = tox_plan_info_t::of(plan.plan());
+        if let Some(runner) = plan.semiring() {
+            (found.peak_bytes, found.dtype) = (runner.peak_bytes() as u64, runner.dtype());
+        }
+        *info.ok_or_else(|| Failure::null("info"))? = found;
         Ok(())
     })
 }
@@ -434,9 +467,10 @@ pub unsafe extern "C" fn tox_plan_describe(
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.plan();
+        let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?;
+        let text = plan.semiring().map_or_else(|| plan.plan().to_string(), Runner::describe);
         // SAFETY: the caller's promise.
-        unsafe { write_text(&plan.to_string(), buffer, capacity, length) }
+        unsafe { write_text(&text, buffer, capacity, length) }
     })
 }
 
@@ -463,7 +497,7 @@ pub unsafe extern "C" fn tox_plan_path(
 
 /// # Safety
 /// `extents` leads to room for `capacity` numbers.
-pub(crate) unsafe fn write_shape(plan: &Plan, extents: *mut i64, capacity: usize) -> Result<(), Failure> {
+unsafe fn write_shape(plan: &Plan, extents: *mut i64, capacity: usize) -> Result<(), Failure> {
     if extents.is_null() && capacity > 0 {
         return Err(Failure::null("extents"));
     }

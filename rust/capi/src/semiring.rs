@@ -2,28 +2,28 @@
 
 use std::ffi::c_char;
 
+use smallvec::SmallVec;
 use tensoroxide_einsum::{Error, Options, Plan, SemiringEinsum};
 use tensoroxide_tensor::dlpack::{DLDataType, DLTensor, Typed};
 use tensoroxide_tensor::semiring::{AndOr, MaxPlus, MaxTimes, MinPlus, Plain, Selective, Semiring, Wrapping};
 use tensoroxide_tensor::{Threads, View, ViewMut};
 
 use crate::host::threads;
-use crate::plan::{described, given_path, search, slice, tox_plan_info_t, tox_plan_request, write_shape, write_text};
+use crate::plan::{slice, tox_plan, write_text};
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT, TOX_UNSUPPORTED_DTYPE};
 
+/// + and times of real or complex numbers: no semiring is chosen.
+pub const TOX_NUMBERS: i32 = 0;
 /// Maximum and +, of Float32 or Float64; zero is -Inf, one is 0. NaN counts as the zero.
-pub const TOX_MAX_PLUS: i32 = 0;
+pub const TOX_MAX_PLUS: i32 = 1;
 /// Minimum and +, of Float32 or Float64; zero is Inf, one is 0. NaN counts as the zero.
-pub const TOX_MIN_PLUS: i32 = 1;
+pub const TOX_MIN_PLUS: i32 = 2;
 /// Maximum and times, of Float32 or Float64 that are not negative; zero is 0, one is 1. NaN counts as the zero.
-pub const TOX_MAX_TIMES: i32 = 2;
+pub const TOX_MAX_TIMES: i32 = 3;
 /// Or, and, of booleans (DLPack code 6: bytes that are 0 or 1).
-pub const TOX_AND_OR: i32 = 3;
+pub const TOX_AND_OR: i32 = 4;
 /// Plus and times of Int64, modulo 2^64.
-pub const TOX_WRAPPING: i32 = 4;
-
-/// A plan over a semiring, with the memory to run it. Any number of threads may run it at once.
-pub struct tox_semiring_plan(Box<dyn Runner>);
+pub const TOX_WRAPPING: i32 = 5;
 
 type Argmax<S> = fn(
     &SemiringEinsum<S>,
@@ -34,14 +34,16 @@ type Argmax<S> = fn(
 ) -> Result<(), Error>;
 
 /// A plan whatever its semiring is.
-trait Runner: Send + Sync {
+pub(crate) trait Runner: Send + Sync {
     fn plan(&self) -> &Plan;
+    /// The plan in words.
+    fn describe(&self) -> String;
     fn peak_bytes(&self) -> usize;
     /// What attains an optimum: the names of the labels; `None` for a sum that is none of its terms.
     fn labels(&self) -> Option<Vec<&str>>;
     fn dtype(&self) -> DLDataType;
     /// # Safety
-    /// As `tox_semiring_plan_run`; with a configuration, as `tox_semiring_plan_argmax`.
+    /// As `tox_plan_run`; with a configuration, as `tox_plan_argmax`.
     unsafe fn run(
         &self,
         operands: &[DLTensor],
@@ -50,6 +52,9 @@ trait Runner: Send + Sync {
         configuration: Option<&DLTensor>,
     ) -> Result<(), Failure>;
 }
+
+/// As many as a call usually has come without an allocation.
+type Few<T> = SmallVec<[T; 8]>;
 
 /// The names of the labels that a configuration has values for.
 type Labels<S> = fn(&SemiringEinsum<S>) -> Vec<&str>;
@@ -62,6 +67,10 @@ struct Planned<S: Semiring> {
 impl<S: Semiring> Runner for Planned<S> {
     fn plan(&self) -> &Plan {
         self.einsum.plan()
+    }
+
+    fn describe(&self) -> String {
+        self.einsum.to_string()
     }
 
     fn peak_bytes(&self) -> usize {
@@ -84,13 +93,13 @@ impl<S: Semiring> Runner for Planned<S> {
         configuration: Option<&DLTensor>,
     ) -> Result<(), Failure> {
         let named = |what: String| move |error| Failure::from(error).about(what);
-        let mut typed: Vec<Typed<'_, S::Element>> = Vec::with_capacity(operands.len());
+        let mut typed: Few<Typed<'_, S::Element>> = Few::with_capacity(operands.len());
         for (i, operand) in operands.iter().enumerate() {
             // SAFETY: the caller's promise.
             typed.push(unsafe { Typed::new(operand) }.map_err(named(format!("operand {}", i + 1)))?);
         }
         // SAFETY: the caller's promise.
-        let views: Vec<View<'_, S::Element>> = typed.iter().map(|operand| unsafe { operand.view() }).collect();
+        let views: Few<View<'_, S::Element>> = typed.iter().map(|operand| unsafe { operand.view() }).collect();
         // SAFETY: the caller's promise. That the output shares no memory with an operand is checked before it is written.
         let output = unsafe { Typed::new(output) }.map_err(named("the output".to_owned()))?;
         // SAFETY: as above.
@@ -99,8 +108,7 @@ impl<S: Semiring> Runner for Planned<S> {
             return Ok(self.einsum.run(&views, output, accumulate, threads())?);
         };
         let Some((argmax, _)) = self.selective else {
-            let text = format!("a sum over {} is none of its terms: no configuration attains it", S::NAME);
-            return Err(Failure::new(TOX_INVALID_ARGUMENT, text));
+            return Err(no_configuration(S::NAME));
         };
         // SAFETY: the caller's promise.
         let configuration =
@@ -119,45 +127,18 @@ fn selective<S: Selective>(einsum: SemiringEinsum<S>) -> Box<dyn Runner> {
     Box::new(Planned { einsum, selective: Some((SemiringEinsum::argmax, SemiringEinsum::labels)) })
 }
 
-/// Plans an Einstein summation over a semiring, one of `TOX_MAX_PLUS`, …, and writes a new plan to `*plan`, to be released
-/// with `tox_semiring_plan_destroy`. The request's `dtype` is to be one that the semiring has; its `conj` is not read.
-///
-/// Fails as `tox_plan_create`.
-///
-/// # Safety
-/// The pointers in the request lead to what they are described as; `plan` can be written.
-#[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_create(
-    request: *const tox_plan_request,
+/// Plans for the semiring of this code.
+pub(crate) fn create(
     semiring: i32,
-    plan: *mut *mut tox_semiring_plan,
-) -> tox_status {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        let (request, plan) = unsafe { (request.as_ref(), plan.as_mut()) };
-        let request = request.ok_or_else(|| Failure::null("request"))?;
-        let plan = plan.ok_or_else(|| Failure::null("plan"))?;
-        // SAFETY: the caller's promise.
-        let made = unsafe { create(request, semiring) }?;
-        *plan = Box::into_raw(Box::new(tox_semiring_plan(made)));
-        Ok(())
-    })
-}
-
-/// # Safety
-/// As `tox_semiring_plan_create`.
-unsafe fn create(request: &tox_plan_request, semiring: i32) -> Result<Box<dyn Runner>, Failure> {
-    // SAFETY: the caller's promise.
-    let (expression, sizes) = unsafe { described(request) }?;
-    let shapes: Vec<&[usize]> = sizes.iter().map(Vec::as_slice).collect();
-    let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
-    // SAFETY: the caller's promise.
-    let path = unsafe { given_path(request, expression, &shapes) }?;
-    let options = Options { memory_limit, threads: threads(), path, search: search(request)? };
-    let (single, double) = (request.dtype == f32::DATA_TYPE, request.dtype == f64::DATA_TYPE);
+    dtype: DLDataType,
+    expression: &str,
+    shapes: &[&[usize]],
+    options: Options,
+) -> Result<Box<dyn Runner>, Failure> {
+    let (single, double) = (dtype == f32::DATA_TYPE, dtype == f64::DATA_TYPE);
     macro_rules! planned {
         ($make:ident, $semiring:ty) => {
-            $make(SemiringEinsum::<$semiring>::new(expression, &shapes, options)?)
+            $make(SemiringEinsum::<$semiring>::new(expression, shapes, options)?)
         };
     }
     Ok(match semiring {
@@ -167,10 +148,10 @@ unsafe fn create(request: &tox_plan_request, semiring: i32) -> Result<Box<dyn Ru
         TOX_MIN_PLUS if double => planned!(selective, MinPlus<f64>),
         TOX_MAX_TIMES if single => planned!(selective, MaxTimes<f32>),
         TOX_MAX_TIMES if double => planned!(selective, MaxTimes<f64>),
-        TOX_AND_OR if request.dtype == u8::DATA_TYPE => planned!(exact, AndOr),
-        TOX_WRAPPING if request.dtype == i64::DATA_TYPE => planned!(exact, Wrapping),
+        TOX_AND_OR if dtype == u8::DATA_TYPE => planned!(exact, AndOr),
+        TOX_WRAPPING if dtype == i64::DATA_TYPE => planned!(exact, Wrapping),
         TOX_MAX_PLUS..=TOX_WRAPPING => {
-            let DLDataType { code, bits, lanes } = request.dtype;
+            let DLDataType { code, bits, lanes } = dtype;
             let text = format!(
                 "semiring {semiring} has no elements of DLPack type code {code} with {bits} bits, {lanes} lanes"
             );
@@ -180,133 +161,53 @@ unsafe fn create(request: &tox_plan_request, semiring: i32) -> Result<Box<dyn Ru
     })
 }
 
-/// Releases a plan and its workspaces. NULL is allowed.
-///
 /// # Safety
-/// `plan` came from `tox_semiring_plan_create`, is not in use, and is not used again.
-#[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_destroy(plan: *mut tox_semiring_plan) {
-    if !plan.is_null() {
-        guard(|| {
-            // SAFETY: the caller's promise.
-            drop(unsafe { Box::from_raw(plan) });
-            Ok(())
-        });
-    }
-}
-
-/// # Safety
-/// `plan` is NULL, or came from `tox_semiring_plan_create`.
-unsafe fn runner<'a>(plan: *const tox_semiring_plan) -> Result<&'a dyn Runner, Failure> {
+/// `plan` is NULL, or came from `tox_plan_create`.
+unsafe fn runner<'a>(plan: *const tox_plan) -> Result<&'a dyn Runner, Failure> {
     // SAFETY: the caller's promise.
-    Ok(&*unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?.0)
+    let plan = unsafe { plan.as_ref() }.ok_or_else(|| Failure::null("plan"))?;
+    plan.semiring().ok_or_else(|| no_configuration("numbers"))
 }
 
-/// Writes what a plan comes to; `flops` counts 2 for each product with its sum.
-///
-/// # Safety
-/// `plan` came from `tox_semiring_plan_create`; `info` can be written.
-#[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_info(
-    plan: *const tox_semiring_plan,
-    info: *mut tox_plan_info_t,
-) -> tox_status {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        let (runner, info) = unsafe { (runner(plan)?, info.as_mut()) };
-        let plan = runner.plan();
-        *info.ok_or_else(|| Failure::null("info"))? = tox_plan_info_t {
-            peak_bytes: runner.peak_bytes() as u64,
-            dtype: runner.dtype(),
-            ..tox_plan_info_t::of(plan)
-        };
-        Ok(())
-    })
-}
-
-/// Writes the extents of a plan's output, at most `capacity` of them.
-///
-/// # Safety
-/// `plan` came from `tox_semiring_plan_create`; `extents` leads to room for `capacity` numbers.
-#[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_output_shape(
-    plan: *const tox_semiring_plan,
-    extents: *mut i64,
-    capacity: usize,
-) -> tox_status {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        let plan = unsafe { runner(plan) }?.plan();
-        // SAFETY: the caller's promise.
-        unsafe { write_shape(plan, extents, capacity) }
-    })
+fn no_configuration(algebra: &str) -> Failure {
+    let text = format!("a sum over {algebra} is none of its terms: no configuration attains it");
+    Failure::new(TOX_INVALID_ARGUMENT, text)
 }
 
 /// Writes the names of the labels of a configuration, each followed by a line break, as `tox_plan_describe` writes.
 ///
-/// Fails with `TOX_INVALID_ARGUMENT` for a semiring whose sums are none of their terms.
+/// Fails with `TOX_INVALID_ARGUMENT` for numbers, and for a semiring whose sums are none of their terms.
 ///
 /// # Safety
-/// `plan` came from `tox_semiring_plan_create`; `buffer` leads to room for `capacity` bytes.
+/// `plan` came from `tox_plan_create`; `buffer` leads to room for `capacity` bytes.
 #[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_labels(
-    plan: *const tox_semiring_plan,
+pub unsafe extern "C" fn tox_plan_labels(
+    plan: *const tox_plan,
     buffer: *mut c_char,
     capacity: usize,
     length: *mut usize,
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let labels = unsafe { runner(plan) }?.labels().ok_or_else(|| {
-            Failure::new(
-                TOX_INVALID_ARGUMENT,
-                "a sum over this semiring is none of its terms: no configuration attains it",
-            )
-        })?;
+        let labels = unsafe { runner(plan) }?.labels().ok_or_else(|| no_configuration("this semiring"))?;
         let text: String = labels.iter().flat_map(|label| [label, "\n"]).collect();
         // SAFETY: the caller's promise.
         unsafe { write_text(&text, buffer, capacity, length) }
     })
 }
 
-/// output = the Einstein sum of the operands; with `accumulate` not 0, that added to what the output holds, by the sum of
-/// the semiring.
+/// output = the Einstein sum of the operands over the plan's semiring, and for each of its elements the values of all labels,
+/// from 0, that attain it: `configuration` is of Int64, its first axis runs over `tox_plan_labels`, the others are those of the
+/// output. Where there is no term, the values are -1. Of several configurations the same one is taken in every call.
 ///
-/// Fails as `tox_plan_run`.
-///
-/// # Safety
-/// The pointers lead to what they are described as, and nothing writes to the operands, or reads or writes the output,
-/// during the call. The bytes of booleans are 0 or 1.
-#[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_run(
-    plan: *const tox_semiring_plan,
-    operands: *const DLTensor,
-    count: usize,
-    output: *const DLTensor,
-    accumulate: i32,
-) -> tox_status {
-    guard(|| {
-        // SAFETY: the caller's promise.
-        unsafe {
-            let operands = slice(operands, count, "operands")?;
-            let output = output.as_ref().ok_or_else(|| Failure::null("the output"))?;
-            runner(plan)?.run(operands, output, accumulate != 0, None)
-        }
-    })
-}
-
-/// output = the Einstein sum of the operands, and for each of its elements the values of all labels, from 0, that attain it:
-/// `configuration` is of Int64, its first axis runs over `tox_semiring_plan_labels`, the others are those of the output. Where
-/// there is no term, the values are -1. Of several configurations the same one is taken in every call.
-///
-/// Fails as `tox_semiring_plan_run`; with `TOX_INVALID_ARGUMENT` for a semiring whose sums are none of their terms, and for a plan
-/// with slices.
+/// Fails as `tox_plan_run`; with `TOX_INVALID_ARGUMENT` for numbers, for a semiring whose sums are none of their terms, and for a
+/// plan with slices.
 ///
 /// # Safety
-/// As `tox_semiring_plan_run`; the configuration's memory is apart from that of all other tensors.
+/// As `tox_plan_run`; the configuration's memory is apart from that of all other tensors.
 #[no_mangle]
-pub unsafe extern "C" fn tox_semiring_plan_argmax(
-    plan: *const tox_semiring_plan,
+pub unsafe extern "C" fn tox_plan_argmax(
+    plan: *const tox_plan,
     operands: *const DLTensor,
     count: usize,
     output: *const DLTensor,

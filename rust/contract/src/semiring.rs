@@ -109,6 +109,15 @@ impl SemiringStep {
         Ok(SemiringStep { fixed, output, single, kernel })
     }
 
+    /// How the step is computed, for plans in words.
+    pub fn kernel_name(&self) -> &'static str {
+        match (&self.kernel, self.single) {
+            (Kernel::Tiles(_), _) => "tiles",
+            (Kernel::Loops(_), true) => "reduction",
+            (Kernel::Loops(_), false) => "loops",
+        }
+    }
+
     /// Elements of scratch memory that a run with so many threads needs.
     pub fn scratch(&self, threads: Threads) -> usize {
         match &self.kernel {

@@ -6,12 +6,14 @@
 //! step fastest) whose term is the step's result.
 #![allow(unsafe_code)] // the steps run on pointers: their layouts are checked when a run begins
 
+use std::fmt;
+
 use tensoroxide_contract::{Axes, Label, SemiringStep};
 use tensoroxide_tensor::layout::element_count;
 use tensoroxide_tensor::semiring::{Plain, Selective, Semiring};
 use tensoroxide_tensor::{overlap, DType, Error as Memory, Pool, Threads, View, ViewMut};
 
-use crate::plan::{CutAxes, Inputs, Plan, Source, Step};
+use crate::plan::{Algebra, CutAxes, Inputs, Plan, Source, Step};
 use crate::{Error, Options};
 
 /// What [`SemiringEinsum::argmax`] gives a label that has no value: off the diagonal of an output, or in a sum of nothing.
@@ -56,7 +58,9 @@ impl<S: Semiring> SemiringEinsum<S> {
     pub fn new(expression: &str, shapes: &[&[usize]], options: Options) -> Result<SemiringEinsum<S>, Error> {
         let dtype = if size_of::<S::Element>() == 8 { DType::F64 } else { DType::F32 };
         let (limit, threads) = (options.memory_limit, options.threads);
-        let plan = Plan::new(expression, shapes, dtype, options)?;
+        // The plan counts in elements of its own size.
+        let planned = limit.map(|limit| limit.saturating_mul(dtype.size() / size_of::<S::Element>()));
+        let plan = Plan::new(expression, shapes, dtype, Options { memory_limit: planned, ..options })?;
         let mut einsum = SemiringEinsum { plan, idle: Pool::default(), frugal: false };
         let fits = |einsum: &Self| -> Result<bool, Error> {
             let needed = einsum.peak_elements(threads)?.saturating_mul(size_of::<S::Element>());
@@ -67,7 +71,8 @@ impl<S: Semiring> SemiringEinsum<S> {
         Ok(einsum)
     }
 
-    /// The plan: its path, its steps, its slices. What it says of kernels and of memory holds for numbers.
+    /// The plan: its path, its steps, its slices. What it says of kernels and of memory holds for numbers; what holds here is
+    /// shown by `Display`.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -78,13 +83,17 @@ impl<S: Semiring> SemiringEinsum<S> {
     }
 
     fn peak_elements(&self, threads: Threads) -> Result<usize, Error> {
+        Ok(self.plan.scratch_start(0, 0).saturating_add(scratch(&self.dense_steps()?, threads)))
+    }
+
+    /// The steps for dense column-major tensors.
+    fn dense_steps(&self) -> Result<Vec<SemiringStep>, Error> {
         let network = self.plan.network();
         let dense: Vec<Vec<isize>> =
             network.shapes.iter().map(|shape| tensoroxide_tensor::layout::column_major_strides(shape)).collect();
         let strides: Vec<&[isize]> = dense.iter().map(Vec::as_slice).collect();
         let output = tensoroxide_tensor::layout::column_major_strides(&self.plan.output_shape());
-        let steps = self.steps(&strides, &output)?;
-        Ok(self.plan.scratch_start(0, 0).saturating_add(scratch(&steps, threads)))
+        self.steps(&strides, &output)
     }
 
     /// output ← the Einstein sum of the operands; output ⊕ that with `accumulate`.
@@ -201,6 +210,19 @@ impl<S: Semiring> SemiringEinsum<S> {
             .flat_map(|variant| plan.steps.iter().map(move |s| (s, variant)))
             .map(|(s, v)| step(s, v))
             .collect()
+    }
+}
+
+/// As a [`Plan`] in words, with the semiring's own kernels and memory.
+impl<S: Semiring> fmt::Display for SemiringEinsum<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.dense_steps().unwrap_or_default();
+        let algebra = Algebra {
+            elements: format!("{} over {}", S::Element::NAME, S::NAME),
+            peak_bytes: self.peak_bytes(),
+            kernel: &|k| steps.get(k).map_or("", SemiringStep::kernel_name),
+        };
+        self.plan.describe(f, Some(&algebra))
     }
 }
 

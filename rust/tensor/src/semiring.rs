@@ -23,18 +23,21 @@ use crate::dlpack::DLDataType;
 pub unsafe trait Plain: Copy + Debug + PartialEq + Send + Sync + 'static {
     /// DLPack's name of the type.
     const DATA_TYPE: DLDataType;
+    /// Julia's name of the type, for texts.
+    const NAME: &'static str;
 }
 
 macro_rules! plain {
-    ($($t:ty, $code:literal;)*) => {$(
+    ($($t:ty, $code:literal, $name:literal;)*) => {$(
         // SAFETY: as DLPack defines its codes 0 (int), 2 (float) and 6 (bool: a byte, 0 or 1).
         #[allow(unsafe_code)]
         unsafe impl Plain for $t {
             const DATA_TYPE: DLDataType = DLDataType { code: $code, bits: 8 * size_of::<$t>() as u8, lanes: 1 };
+            const NAME: &'static str = $name;
         }
     )*};
 }
-plain! { f32, 2; f64, 2; i64, 0; u8, 6; }
+plain! { f32, 2, "Float32"; f64, 2, "Float64"; i64, 0, "Int64"; u8, 6, "Bool"; }
 
 /// A set with two operations: ⊕ commutative with a zero, ⊗ with a one; ⊗ distributes over ⊕, and the zero annihilates.
 pub trait Semiring: Copy + Debug + Send + Sync + 'static {

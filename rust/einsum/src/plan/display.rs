@@ -30,18 +30,37 @@ fn bytes(n: usize) -> String {
 /// kernel, the arithmetic, and the bytes read, written and copied.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} of {}", self.text, self.dtype)?;
+        self.describe(f, None)
+    }
+}
+
+/// A plan over another algebra: what is known of its tensors and of its kernels.
+pub(crate) struct Algebra<'a> {
+    pub(crate) elements: String,
+    pub(crate) peak_bytes: usize,
+    pub(crate) kernel: &'a dyn Fn(usize) -> &'static str,
+}
+
+impl Plan {
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>, algebra: Option<&Algebra<'_>>) -> fmt::Result {
+        match algebra {
+            None => writeln!(f, "{} of {}", self.text, self.dtype)?,
+            Some(algebra) => writeln!(f, "{} of {}", self.text, algebra.elements)?,
+        }
         for (shape, labels) in self.cut.given.shapes.iter().zip(&self.cut.given.operands) {
             writeln!(f, "  operand {:<12} {shape:?}", self.names(labels))?;
         }
         writeln!(f, "  output  {:<12} {:?}", self.names(&self.cut.given.output), self.output_shape())?;
-        let (steps, moved) = (several(self.steps(), "step"), self.bytes_moved());
-        write!(f, "  {steps}, {:.2e} flops, {moved:.2e} bytes moved, peak {}", self.flops(), bytes(self.peak_bytes()))?;
+        write!(f, "  {}, {:.2e} flops, ", several(self.steps(), "step"), self.flops())?;
+        match algebra {
+            None => write!(f, "{:.2e} bytes moved, peak {}", self.bytes_moved(), bytes(self.peak_bytes()))?,
+            Some(algebra) => write!(f, "peak {}", bytes(algebra.peak_bytes))?,
+        }
         if !self.cut.fixed.is_empty() {
             let overhead = self.slicing_overhead();
             write!(f, "\n  {} over {}", several(self.slices(), "slice"), self.cut.describe())?;
             write!(f, ", {overhead:.2} times the flops without")?;
-            if self.lanes > 1 {
+            if self.lanes > 1 && algebra.is_none() {
                 write!(f, ", on {} threads", self.lanes)?;
             }
         }
@@ -53,9 +72,12 @@ impl fmt::Display for Plan {
             };
             let inputs: Vec<String> = step.sources().map(labels).collect();
             let output = self.names(step.output.map_or(&self.cut.given.output, |i| &self.intermediates[i].labels));
-            let kernel = self.program.kernel_name(k);
+            let kernel = algebra.map_or_else(|| self.program.kernel_name(k), |algebra| (algebra.kernel)(k).to_owned());
             write!(f, "\n  {:>3}. {}->{output}: {kernel}", k + 1, inputs.join(","))?;
-            write!(f, ", {:.1e} flops, {:.1e} bytes", self.step_flops(k), self.step_bytes(k))?;
+            write!(f, ", {:.1e} flops", self.step_flops(k))?;
+            if algebra.is_none() {
+                write!(f, ", {:.1e} bytes", self.step_bytes(k))?;
+            }
             if !self.cut.fixed.is_empty() {
                 match self.runs(k) {
                     1.0 => f.write_str(", once")?,

@@ -6,6 +6,7 @@ mod cut;
 mod display;
 mod slicing;
 
+pub(crate) use display::Algebra;
 use tensoroxide_contract::{Label, Settings};
 use tensoroxide_tensor::{DType, Layout, Threads};
 
