@@ -89,8 +89,19 @@ typedef struct {
 // A plan with the memory to run it. Any number of threads may run it at once.
 typedef struct tox_plan tox_plan;
 
+// Memory that decompositions work in, kept from call to call. Any number of threads may use one at once.
+typedef struct tox_workspace tox_workspace;
+
 // How a call went: `TOX_OK`, or what kind of failure it was.
 typedef int32_t tox_status;
+
+// How a decomposition runs.
+typedef struct {
+  // Its memory; NULL for memory that is shared by all calls of the process that name none.
+  const tox_workspace *workspace;
+  // `TOX_PROVIDER_AUTO`, `TOX_PROVIDER_LENT` or `TOX_PROVIDER_OWN`; negative for what `tox_set_provider` says.
+  int32_t provider;
+} tox_run;
 
 // Which singular values are cut off: the strictest limit decides, and `minrank` has the last word.
 typedef struct {
@@ -242,11 +253,23 @@ tox_status tox_set_provider(int32_t provider);
 // Who computes.
 int32_t tox_provider(void);
 
+// Makes a workspace, without any memory at first.
+//
+// # Safety
+// `workspace` can be written.
+tox_status tox_workspace_create(tox_workspace **workspace);
+
+// Frees a workspace and its memory; NULL is ignored.
+//
+// # Safety
+// `workspace` came from `tox_workspace_create`, was not destroyed before, and nobody uses it.
+void tox_workspace_destroy(tox_workspace *workspace);
+
 // A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
 // real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
 //
 // Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
-// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were.
+// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were. `run` may be NULL.
 //
 // # Safety
 // The pointers lead to tensors, and nothing else uses the outputs during the call.
@@ -254,7 +277,8 @@ tox_status tox_svd_compact(const DLTensor *a,
                            int32_t conj_a,
                            const DLTensor *u,
                            const DLTensor *s,
-                           const DLTensor *vh);
+                           const DLTensor *vh,
+                           const tox_run *run);
 
 // As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
 // `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
@@ -269,7 +293,8 @@ tox_status tox_svd_trunc(const DLTensor *a,
                          const DLTensor *s,
                          const DLTensor *vh,
                          int64_t *rank,
-                         double *error);
+                         double *error,
+                         const tox_run *run);
 
 // A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
 // m×k; `r` k×n. Fails as `tox_svd_compact`.
@@ -279,7 +304,8 @@ tox_status tox_svd_trunc(const DLTensor *a,
 tox_status tox_qr_compact(const DLTensor *a,
                           int32_t conj_a,
                           const DLTensor *q,
-                          const DLTensor *r);
+                          const DLTensor *r,
+                          const tox_run *run);
 
 // A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
 // if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
@@ -290,7 +316,8 @@ tox_status tox_qr_compact(const DLTensor *a,
 tox_status tox_eigh_full(const DLTensor *a,
                          int32_t conj_a,
                          const DLTensor *w,
-                         const DLTensor *v);
+                         const DLTensor *v,
+                         const tox_run *run);
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //

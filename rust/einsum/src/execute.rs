@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tensoroxide_contract::Settings;
 use tensoroxide_dense::Element;
+use tensoroxide_tensor::kernels::{scale, scale_ordered};
 use tensoroxide_tensor::layout::{column_major_strides, is_injective};
 use tensoroxide_tensor::{overlap, Buffer, Layout, Pool, Region, Scalar, Threads, View, ViewMut};
 
@@ -296,14 +297,11 @@ impl<T: Element> Workspace<T> {
             // SAFETY: the caller's promise; there is one lane, and nothing has to have been made before.
             return unsafe { shared.steps(&lane, 0..=0, &[], output.start, false, beta, threads) };
         }
-        let whole = || {
-            let (shape, strides) = (output.layout.shape(), output.layout.strides());
-            // SAFETY: the caller's promise; no view of the output made here is used while another one is.
-            unsafe { ViewMut::from_raw_parts(output.start, shape, strides) }
-        };
         // Without a value of some sliced label nothing would run; the output is then what an empty sum makes of it.
         if plan.slice_extents().any(|extent| extent == 0) {
-            tensoroxide_tensor::kernels::scale(beta, whole()?, threads);
+            let (shape, strides) = (output.layout.shape(), output.layout.strides());
+            // SAFETY: the caller's promise.
+            scale(beta, unsafe { ViewMut::from_raw_parts(output.start, shape, strides) }?, threads);
             return Ok(());
         }
         let lanes = plan.lanes.min(threads.get());
@@ -328,19 +326,19 @@ impl<T: Element> Workspace<T> {
                 failed.fetch_or(done.is_err(), Ordering::Relaxed);
             });
         } else {
-            tensoroxide_tensor::kernels::scale(beta, whole()?, threads);
+            // There whenever lanes have outputs of their own.
+            let Some(sum) = &program.sum else { return Err(tensoroxide_contract::Error::Layout.into()) };
+            // SAFETY: the caller's promise; the loops are those of the output, and no lane runs yet.
+            unsafe { scale_ordered(&sum.output, beta, output.start, threads) };
             Threads::new(lanes).run(lanes, |t| {
                 let into = if t == 0 { Into::Output { beta: T::ONE } } else { Into::Partial };
                 // SAFETY: the caller's promise; lanes have memory of their own, and only lane 0 touches the output.
                 let done = unsafe { shared.range(t, share(t, all), into, Threads::ONE) };
                 failed.fetch_or(done.is_err(), Ordering::Relaxed);
             });
-            let strides = column_major_strides(output.layout.shape());
             for t in 1..lanes {
-                let partial = shared.partial(t);
                 // SAFETY: the lanes are done, and each has filled its output.
-                let partial = unsafe { View::from_raw_parts(partial.cast_const(), output.layout.shape(), &strides) };
-                tensoroxide_tensor::kernels::axpby(T::ONE, partial, false, T::ONE, whole()?, threads)?;
+                unsafe { sum.add.run(T::ONE, shared.partial(t), false, T::ONE, output.start, threads) };
             }
         }
         match failed.into_inner() {

@@ -1,7 +1,9 @@
 //! A plan's steps made ready for operands of given strides.
 
 use tensoroxide_contract::{Pair, Settings, Single};
+use tensoroxide_tensor::kernels::Move;
 use tensoroxide_tensor::layout::column_major_strides;
+use tensoroxide_tensor::nest::{order, Loop};
 
 use crate::plan::{Inputs, Plan, Source, Step};
 use crate::Error;
@@ -24,7 +26,29 @@ pub(crate) enum Kernel {
 pub(crate) struct Program {
     /// For each variant of the slices (see [`Cut`](crate::plan::Cut)).
     pub(crate) variants: Vec<Variant>,
+    /// There if lanes have outputs of their own.
+    pub(crate) sum: Option<Sum>,
     scratch: usize,
+}
+
+/// How the outputs of several lanes become one.
+#[derive(Clone, Debug)]
+pub(crate) struct Sum {
+    /// Over the caller's output, to scale it first.
+    pub(crate) output: Vec<Loop<2>>,
+    /// From a lane's dense output.
+    pub(crate) add: Move,
+}
+
+impl Sum {
+    fn new(shape: &[usize], strides: &[isize]) -> Sum {
+        let dense = column_major_strides(shape);
+        let loops = |of_lane: &dyn Fn(usize) -> isize| -> Vec<Loop<2>> {
+            let axes = shape.iter().zip(strides).enumerate();
+            axes.map(|(d, (&extent, &stride))| Loop { extent, strides: [stride, of_lane(d)] }).collect()
+        };
+        Sum { output: order(loops(&|_| 0)), add: Move::new(&loops(&|d| dense[d])) }
+    }
 }
 
 /// The steps of a variant.
@@ -41,7 +65,8 @@ impl Program {
         let variants = variants.collect::<Result<Vec<Variant>, Error>>()?;
         let kernels = variants.iter().flat_map(|variant| variant.kernels.iter().chain(&variant.partial));
         let scratch = kernels.map(Kernel::scratch).max().unwrap_or(0);
-        Ok(Program { variants, scratch })
+        let sum = (plan.partial_outputs() > 0).then(|| Sum::new(&plan.output_shape(), strides.output));
+        Ok(Program { variants, sum, scratch })
     }
 
     /// For dense column-major operands and output.

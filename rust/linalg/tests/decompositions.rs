@@ -331,7 +331,7 @@ fn refusals_overwrite_nothing() {
         };
         let ones = |shape: &[usize]| Tensor::from_fn(shape, |_| T::ONE).unwrap();
 
-        for found in [vec![], vec![6], vec![2, 3, 1]] {
+        for found in [vec![], vec![6]] {
             let rank = Some(Error::Rank { operand: "A", found: found.clone() });
             assert_eq!(run(&ones(&found), &room, &[2, 2], &[2], &[2, 3]), [0; 4].map(|_| rank.clone()));
         }

@@ -209,7 +209,8 @@ impl Plan {
         let of_output = |label: &&Label| self.cut.sliced.output.contains(label);
         let slowest = self.cut.fixed.iter().rev().take_while(of_output);
         let values = slowest.fold(1usize, |n, &label| n.saturating_mul(self.cut.sliced.extents[label as usize]));
-        (values >= 2 * self.lanes || values == self.lanes).then_some(values)
+        // With few values the lanes' shares may be uneven, unless no way makes them more even.
+        (values >= 2 * self.lanes || values == self.lanes || values == self.slices()).then_some(values)
     }
 
     /// Outputs in the workspace, which lanes fill before they are added up.
