@@ -126,7 +126,7 @@ end
             @test (Q[:, :, I], R[:, :, I]) == TO.qr_compact(A[:, :, I])
         end
         H = randn(rng, T, n, n, batch...)
-        H .+= conj.(PermutedDimsArray(H, (2, 1, 3:ndims(H)...)))
+        H = H + conj.(PermutedDimsArray(H, (2, 1, 3:ndims(H)...)))
         w, V = TO.eigh_full(H)
         @test all(I -> (w[:, I], V[:, :, I]) == TO.eigh_full(H[:, :, I]), CartesianIndices(batch))
     end

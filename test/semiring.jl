@@ -67,7 +67,7 @@ labels_bytes(C, A, B, s) = @allocated einsum!(C, ((1, 2), (2, 3)) => (1, 3), A, 
     plan = contraction_plan("ik,kj->ij", size.((A, B)); semiring = s, eltype = T)
     expected = T.(product(s, A, B))
     @test plan isa TO.ContractionPlan{T,2,2,typeof(s)} && plan(A, B) == expected
-    C = copy(expected)
+    C = Array{T}(expected)
     @test plan(C, A, B; β = true) == add.(expected, expected)
     @test plan(view(C, :, 40:-1:1), view(A, :, :), B) == expected
     foreach(f -> f(), (() -> run_bytes(plan, C, A, B), () -> einsum_bytes(C, A, B, s), () -> labels_bytes(C, A, B, s)))
