@@ -1,7 +1,7 @@
 # Eigenvalues and eigenvectors of Hermitian matrices.
 
 """
-    w, V = eigh_full(A)
+    w, V = eigh_full(A; workspace = nothing, provider = nothing)
 
 Eigendecomposition `A = V·Diagonal(w)·V'` of a Hermitian (real: symmetric) matrix: `w` holds the eigenvalues in
 ascending order, the columns of `V` are orthonormal eigenvectors, in each of which the entry of largest magnitude (the

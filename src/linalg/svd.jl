@@ -1,13 +1,17 @@
 # Singular values and vectors.
 
 """
-    U, S, Vᴴ = svd_compact(A)
+    U, S, Vᴴ = svd_compact(A; workspace = nothing, provider = nothing)
+    U, S, Vᴴ = svd_compact(T, rows, columns)
 
 Singular value decomposition `A = U·Diagonal(S)·Vᴴ` of an `m×n` matrix with `k = min(m, n)`: `U` is `m×k` and `Vᴴ` is
 `k×n` with orthonormal columns and rows, `S` holds `k` real numbers ≥ 0 in descending order. In each column of `U` the
 entry of largest magnitude (the first of those that are equal up to rounding) is real and positive.
 
-`A` is any strided matrix; integers are converted to floating point. Throws an `ArgumentError` if an entry is `NaN` or
+`A` is any strided matrix, or a stack of matrices (further dimensions are a batch, also of the outputs); integers are
+converted to floating point. `T` is a tensor: `rows` and `columns` are tuples that name each of its dimensions once; `U` then
+has the dimensions of the rows and `k`, `Vᴴ` has `k` and the dimensions of the columns. `workspace` is a [`Workspace`](@ref);
+`provider` is one of the words of [`set_provider`](@ref), for this call. Throws an `ArgumentError` if an entry is `NaN` or
 infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
 
 ```jldoctest
@@ -44,7 +48,8 @@ end
 
 """
     U, S, Vᴴ, ϵ = svd_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
-                            keep_multiplets = false)
+                            keep_multiplets = false, workspace = nothing, provider = nothing)
+    U, S, Vᴴ, ϵ = svd_trunc(T, rows, columns; …)
 
 Singular value decomposition as by [`svd_compact`](@ref), cut to the `r` largest singular values: `U` is `m×r`, `S`
 has `r` entries, `Vᴴ` is `r×n`. `ϵ` is the 2-norm of what was cut, so that `norm(A - U·Diagonal(S)·Vᴴ) ≈ ϵ`.
