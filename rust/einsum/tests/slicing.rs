@@ -3,7 +3,7 @@
 
 use tensoroxide_einsum::network::Network;
 use tensoroxide_einsum::notation::Expression;
-use tensoroxide_einsum::path::{Form, Path};
+use tensoroxide_einsum::path::{Form, Minimize, Path, Search};
 use tensoroxide_einsum::{Einsum, Error, Options, Plan};
 use tensoroxide_tensor::{DType, Tensor, Threads, View};
 
@@ -130,4 +130,25 @@ fn what_would_take_too_many_slices_is_refused() {
     let options = Options { memory_limit: Some(limit), path: Some(chain.path.clone()), ..Options::default() };
     let refused = Plan::new(&chain.expression, &shapes, DType::F64, options);
     assert!(matches!(refused, Err(Error::MemoryLimit { needed, .. }) if needed > limit), "{refused:?}");
+}
+
+/// A slice is as large as the largest tensor, so that the search for small ones has to be as good as that for fast paths.
+#[test]
+fn the_path_of_least_size_makes_no_larger_tensor_than_the_fast_one() {
+    for instance in instances() {
+        let shapes: Vec<&[usize]> = instance.shapes.iter().map(Vec::as_slice).collect();
+        let size = |minimize: Minimize, seconds: Option<f64>| {
+            let options = Options { search: Search { minimize, seconds, seed: 0 }, ..Options::default() };
+            Plan::new(&instance.expression, &shapes, DType::F64, options).unwrap().log2_size()
+        };
+        let fast = size(Minimize::Time, Some(0.1));
+        for seconds in [None, Some(0.2), Some(1.0)] {
+            let small = size(Minimize::Size, seconds);
+            assert!(
+                small <= fast,
+                "{}, {seconds:?} seconds: 2^{small} elements, 2^{fast} of the fast one",
+                instance.name
+            );
+        }
+    }
 }
