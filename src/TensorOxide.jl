@@ -2,9 +2,9 @@
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
 Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), and the algebras `MaxPlus`, `MinPlus`,
-`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`,
-`svd_trunc`, `qr_compact`, `eigh_full`, the paths `contraction_path`, `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
-`library_path` are called with the module's name before them.
+`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`, `svd_trunc`, `qr_compact`, `eigh_full`, the paths
+`contraction_path`, `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`,
+`set_provider`, `library_path` are called with the module's name before them.
 """
 module TensorOxide
 
@@ -42,7 +42,7 @@ for T in (Float64, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))
     CACHES_NATIVE_CODE || continue
     precompile(einsum, (String, Matrix{T}, Matrix{T}))
-    precompile(evaluate, (ContractionPlan{T,2,2,Nothing}, Tuple{Matrix{T},Matrix{T}}))
+    precompile(evaluate, (ContractionPlan{T,2,2,Nothing}, Matrix{T}, Matrix{T}))
     precompile(ContractionPlan{T,2,2,Nothing}, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{2}, PlanInfo, Nothing))
 end
 

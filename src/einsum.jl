@@ -52,7 +52,8 @@ julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
                         semiring::Union{Nothing,Semiring} = nothing) where {M}
     T = element_type(semiring, As)
     Bs = prepare(T, As)
-    return evaluate(cached_plan(semiring, T, text(expression), Bs, conj), Bs)
+    plan = cached_plan(semiring, T, text(expression), Bs, conj)
+    return M <= FEW ? evaluate(plan, Bs...) : into_new(plan, Bs)
 end
 
 """

@@ -154,11 +154,17 @@ end
 # As many arguments as operands: the output is ours to make.
 @inline function call(plan::ContractionPlan{T,N,M}, As, α, β, ::Val{0}) where {T,N,M}
     iszero(β) || throw(ArgumentError("β = $β asks for an output to add to, but there are only the $M operands"))
-    return evaluate(plan, prepare(T, As), first(factors(plan.semiring, T, α, β)))
+    return into_new(plan, prepare(T, As), first(factors(plan.semiring, T, α, β)))
 end
 
-# A function of its own: where the plan's type is not known beforehand, this call is the only dynamic one.
-function evaluate(plan::ContractionPlan{T,N}, As, α = ComplexF64(1)) where {T,N}
+# A function of its own: where the plan's type is not known beforehand, this call is the only dynamic one. Such a call
+# would have to make a tuple of the operands on the heap, so that there is one method for each number of them.
+for n in 1:FEW
+    As = [Symbol(:A, k) for k in 1:n]
+    @eval evaluate(plan::ContractionPlan, $(As...)) = into_new(plan, ($(As...),))
+end
+
+function into_new(plan::ContractionPlan{T,N}, As, α = ComplexF64(1)) where {T,N}
     C = Array{T,N}(undef, plan.output_size)
     execute!(plan, C, As, α, ComplexF64(0))
     return N == 0 ? C[] : C

@@ -41,6 +41,25 @@ many(plan, C, A, B, D, E) = @allocated plan(C, A, B, D, E)
     @test many(plan, C, A, B, D, D) == 0
 end
 
+# A repeated `einsum` makes its result and nothing else, whatever the labels are written in.
+@noinline new(C) = similar(C)
+alone(C) = @allocated new(C)
+of_text(A, B) = @allocated einsum("abc,cde->abde", A, B)
+of_integers(A, B) = @allocated einsum(((1, 2, 3), (3, 4, 5)) => (1, 2, 4, 5), A, B)
+over_max_plus(A, B) = @allocated einsum("abc,cde->abde", A, B; semiring = MaxPlus())
+of_four(A) = @allocated einsum("ab,bc,cd,de->ae", A, A, A, A)
+@testset "a result is all that is allocated, χ = $χ, $T" for χ in (1, 8, 32), T in (Float64, ComplexF32)
+    A, B, S = ones(T, χ, 2, χ), ones(T, χ, 2, χ), ones(T, χ, χ)
+    C = einsum("abc,cde->abde", A, B)
+    alone(C), alone(S)
+    for measure in (T <: Real ? (of_text, of_integers, over_max_plus) : (of_text, of_integers))
+        measure(A, B)
+        @test measure(A, B) == alone(C)
+    end
+    of_four(S)
+    @test of_four(S) == alone(S)
+end
+
 @testset "types are known to the compiler" begin
     A, C = ones(2, 2), zeros(2, 2)
     plan = contraction_plan("ij,jk->ik", [(2, 2), (2, 2)])
