@@ -1,6 +1,6 @@
 //! Eigenvalues and eigenvectors of a Hermitian matrix, A = V·Diagonal(w)·Vᴴ.
 //!
-//! Roads, in this order: LAPACK's syevd (heevd) if lent; faer on A; faer on A with rows and columns in reverse order,
+//! Roads, in this order: rotations for small matrices; LAPACK's syevd (heevd) if lent, but for matrices of middling size; faer on A; faer on A with rows and columns in reverse order,
 //! which has the same eigenvalues and rounds differently. The next one is taken only if the one before did not
 //! converge, or returned a number that is not finite.
 
@@ -9,7 +9,7 @@ use tensoroxide_tensor::Scalar;
 use crate::element::Kernels;
 use crate::scaling::{scale_back, scaled_copy, Part};
 use crate::workspace::{Memory, Plain};
-use crate::{Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
+use crate::{small, Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
 
 /// The factors of A = V·Diagonal(w)·Vᴴ for A of n×n.
 #[derive(Debug)]
@@ -49,8 +49,22 @@ pub fn eigh<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Re
     Ok(eigh)
 }
 
+/// The largest matrix for which faer took no longer than a good LAPACK (OpenBLAS with kernels for AVX-512), measured.
+const OWN_UP_TO: usize = 32;
+
 fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
-    if with.provider != Provider::Own {
+    if with.provider != Provider::Lent && a.rows() <= small::MOST_EIGH {
+        match sound(small::eigh(a, with.workspace)) {
+            Err(Error::NoConvergence) => {}
+            result => return result,
+        }
+    }
+    let lent = match with.provider {
+        Provider::Auto => a.rows() > OWN_UP_TO,
+        Provider::Lent => true,
+        Provider::Own => false,
+    };
+    if lent {
         match T::lent_eigh(a, with.workspace).map(sound) {
             None | Some(Err(Error::NoConvergence)) => {}
             Some(result) => return result,

@@ -21,6 +21,7 @@ mod owned;
 mod provider;
 mod qr;
 mod scaling;
+mod small;
 mod svd;
 mod workspace;
 

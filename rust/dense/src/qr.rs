@@ -1,8 +1,9 @@
-//! The thin QR decomposition, A = Q·R: LAPACK's geqrf and orgqr (ungqr) if both were lent, faer otherwise.
+//! The thin QR decomposition, A = Q·R: reflections for small matrices; for larger ones LAPACK's geqrf and orgqr (ungqr) if both
+//! were lent, faer otherwise.
 
 use crate::scaling::{scale_back, scaled_copy, Part};
 use crate::workspace::Plain;
-use crate::{Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
+use crate::{small, Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
 
 /// The factors of A = Q·R for A of m×n, with k = min(m, n).
 #[derive(Debug)]
@@ -45,10 +46,14 @@ pub fn qr<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Resu
     if a.elements().is_empty() {
         return Ok(Qr { q: with.matrix(m, 0)?, r: with.matrix(0, n)? });
     }
-    let lent = if with.provider != Provider::Own { T::lent_qr(&a, with.workspace) } else { None };
-    let mut qr = match lent {
-        None | Some(Err(Error::NoConvergence)) => T::own_qr(&a, with.workspace),
-        Some(result) => result,
+    let lent = || if with.provider != Provider::Own { T::lent_qr(&a, with.workspace) } else { None };
+    let mut qr = if with.provider != Provider::Lent && m.max(n) <= small::MOST {
+        small::qr(&a, with.workspace)
+    } else {
+        match lent() {
+            None | Some(Err(Error::NoConvergence)) => T::own_qr(&a, with.workspace),
+            Some(result) => result,
+        }
     }?;
     (0..n).try_for_each(|j| scale_back(qr.r.col_mut(j), e))?;
     Ok(qr)

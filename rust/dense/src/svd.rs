@@ -1,8 +1,9 @@
 //! The thin singular value decomposition, A = U·Diagonal(S)·Vᴴ.
 //!
-//! Roads, in this order: LAPACK's gesdd (divide and conquer), then gesvd (QR iteration), each if lent; then faer on A,
-//! on Aᴴ, and on the triangular factor of A. Each next one is taken only if the one before did not converge, or returned
-//! a number that is not finite. The later roads round differently, so that an iteration stuck on one ends on another.
+//! Roads, in this order: rotations for small matrices; for larger ones LAPACK's gesdd (divide and conquer), then gesvd (QR
+//! iteration), each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only if the
+//! one before did not converge, or returned a number that is not finite. Matrices of middling size leave LAPACK out, since
+//! faer is faster. The later roads round differently, so that an iteration stuck on one ends on another.
 //!
 //! On the own road the decomposition of a matrix much longer than wide is that of its triangular factor (T. F. Chan,
 //! ACM Trans. Math. Softw. 8, 72 (1982)), which is cheaper. faer would do the same with its own QR, which drops digits:
@@ -12,7 +13,7 @@ use tensoroxide_tensor::{Scalar, Threads};
 
 use crate::scaling::{scale_back, scaled_copy, Part};
 use crate::workspace::{Memory, Plain};
-use crate::{gemm, Element, Error, MatRef, Matrix, Provider, Qr, Resources, Workspace};
+use crate::{gemm, small, Element, Error, MatRef, Matrix, Provider, Qr, Resources, Workspace};
 
 /// The factors of A = U·Diagonal(S)·Vᴴ for A of m×n, with k = min(m, n).
 #[derive(Debug)]
@@ -33,7 +34,7 @@ impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
     }
 
     /// The factors of Aᴴ.
-    fn adjoint(self, workspace: &'w Workspace) -> Result<Self, Error> {
+    pub(crate) fn adjoint(self, workspace: &'w Workspace) -> Result<Self, Error> {
         Ok(Self {
             u: Matrix::copy_of(self.vh.as_ref().t(), true, workspace)?,
             s: self.s,
@@ -72,7 +73,18 @@ pub fn svd<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Res
 }
 
 fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
-    if with.provider != Provider::Own {
+    if with.provider != Provider::Lent && a.rows().max(a.cols()) <= small::MOST {
+        match sound(small::svd(a, with.workspace)) {
+            Err(Error::NoConvergence) => {}
+            result => return result,
+        }
+    }
+    let lent = match with.provider {
+        Provider::Auto => a.rows().min(a.cols()) > own_up_to::<T>(),
+        Provider::Lent => true,
+        Provider::Own => false,
+    };
+    if lent {
         for driver in [T::lent_gesdd, T::lent_gesvd] {
             match driver(a, with.workspace).map(sound) {
                 None | Some(Err(Error::NoConvergence)) => {}
@@ -81,6 +93,15 @@ fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<
         }
     }
     own(a, with.workspace)
+}
+
+/// The largest matrix for which faer took no longer than a good LAPACK (OpenBLAS with kernels for AVX-512), measured.
+fn own_up_to<T: Scalar>() -> usize {
+    if T::DTYPE.is_complex() {
+        64
+    } else {
+        32
+    }
 }
 
 /// The decomposition by faer. From 11/6 of the shorter side on, the triangular factor pays.

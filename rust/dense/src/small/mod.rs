@@ -1,0 +1,24 @@
+//! Factorizations of small matrices, where a library's own overhead is most of its time.
+//!
+//! Everything is computed in double precision, real and imaginary parts apart, in columns that are padded with zeros to whole
+//! registers: loops over [`LANES`] numbers at a time have no ends to look after, and the compiler makes vectors of them for
+//! the instruction set that a [`Task`](tensoroxide_tensor::simd::Task) runs with. For single precision the digits to spare
+//! cost nothing at these sizes.
+
+mod columns;
+mod eigh;
+mod jacobi;
+mod qr;
+mod svd;
+
+pub(crate) use eigh::eigh;
+pub(crate) use qr::qr;
+pub(crate) use svd::svd;
+
+/// Numbers that are worked on together: columns are padded to a multiple.
+const LANES: usize = 8;
+
+/// Largest extent of a matrix whose factors are computed here.
+pub(crate) const MOST: usize = 16;
+/// Likewise for Hermitian eigenvalues, where a tridiagonal form pays earlier than the rotations here.
+pub(crate) const MOST_EIGH: usize = 8;
