@@ -61,20 +61,26 @@ function decompose(f, inputs::Tuple, outputs::Tuple; workspace = nothing, provid
     T = matrix_type(first(inputs))
     converted = map(A -> eltype(A) === T ? A : convert(Array{T,ndims(A)}, A), inputs)
     all_tensors = (converted..., outputs...)
-    frame = Vector{Int64}(undef, sum(words, all_tensors))
+    frame = Vector{Int64}(undef, words(all_tensors))
     handle = workspace === nothing ? C_NULL : workspace.handle
     run = RunOptions(handle, provider === nothing ? -1 : provider_code(provider))
     GC.@preserve frame all_tensors workspace begin
         tensors = convert(Ptr{DLTensor}, pointer(frame))
         room = pointer(frame) + length(all_tensors) * sizeof(DLTensor)
-        conj = false
-        for k in 1:length(all_tensors)
-            c, room = place!(tensors, k, room, all_tensors[k], k <= length(inputs) ? MATRIX : OUTPUT)
-            k == 1 ? (conj = c) : c && throw_nonstrided(all_tensors[k], MATRIX)
-        end
+        conj = last(layout(first(converted), MATRIX))
+        room = place_rest!(tensors, 1, room, converted, MATRIX)
+        place_rest!(tensors, 1 + length(converted), room, outputs, OUTPUT)
         f(tensors, conj, run)
     end
     return outputs
+end
+
+# Only the first tensor may be read conjugated. A recursion, so that the compiler knows the type of each tensor.
+@inline place_rest!(tensors, k, room, ::Tuple{}, who) = room
+@inline function place_rest!(tensors, k, room, As::Tuple, who)
+    conj, room = place!(tensors, k, room, first(As), who)
+    conj && k > 1 && throw_nonstrided(first(As), who)
+    return place_rest!(tensors, k + 1, room, tail(As), who)
 end
 
 """

@@ -1,5 +1,6 @@
 //! Columns of real and imaginary parts, and what is done to one or two of them.
 
+use tensoroxide_tensor::simd::Vector;
 use tensoroxide_tensor::{Complex64, Scalar};
 
 use super::LANES;
@@ -79,88 +80,140 @@ pub(super) fn padded(height: usize) -> usize {
     height.next_multiple_of(LANES)
 }
 
-fn sum(lanes: [f64; LANES]) -> f64 {
-    let mut lanes = lanes;
-    let mut half = LANES / 2;
-    while half > 0 {
-        (0..half).for_each(|i| lanes[i] += lanes[i + half]);
-        half /= 2;
-    }
-    lanes[0]
+/// The sum of a register's lanes.
+#[inline(always)]
+fn sum<V: Vector<Lane = f64>>(x: V) -> f64 {
+    let mut lanes = [0.0; LANES];
+    // SAFETY: within a task (see `dot`); a register has at most as many lanes.
+    unsafe { x.store(lanes.as_mut_ptr()) };
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// Σ x·y over whole lanes.
+/// The `i`-th register of a column.
 #[inline(always)]
-fn real_dot(x: &[f64], y: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    for (x, y) in x.chunks_exact(LANES).zip(y.chunks_exact(LANES)) {
-        for i in 0..LANES {
-            lanes[i] += x[i] * y[i];
-        }
-    }
-    sum(lanes)
+fn load<V: Vector<Lane = f64>>(x: &[f64], i: usize) -> V {
+    debug_assert!((i + 1) * V::LANES <= x.len());
+    // SAFETY: within a task, and columns are whole registers: every caller counts up to the registers of `x`.
+    unsafe { V::load(x.as_ptr().add(i * V::LANES)) }
+}
+
+#[inline(always)]
+fn store<V: Vector<Lane = f64>>(value: V, x: &mut [f64], i: usize) {
+    debug_assert!((i + 1) * V::LANES <= x.len());
+    // SAFETY: as for `load`.
+    unsafe { value.store(x.as_mut_ptr().add(i * V::LANES)) }
+}
+
+/// A column's real and imaginary parts; the latter empty where there are none.
+#[inline(always)]
+fn parts<const COMPLEX: bool>(x: &[f64]) -> (&[f64], &[f64]) {
+    x.split_at(x.len() / if COMPLEX { 2 } else { 1 })
+}
+
+#[inline(always)]
+fn parts_mut<const COMPLEX: bool>(x: &mut [f64]) -> (&mut [f64], &mut [f64]) {
+    x.split_at_mut(x.len() / if COMPLEX { 2 } else { 1 })
 }
 
 /// xᴴ·y over the first `rows` numbers (whole lanes) of two columns.
+///
+/// # Safety
+/// As all that follows: within a [`Task`](tensoroxide_tensor::simd::Task), with one of its registers.
 #[inline(always)]
-pub(super) fn dot<const COMPLEX: bool>(x: &[f64], y: &[f64], rows: usize) -> Complex64 {
-    let height = x.len() / if COMPLEX { 2 } else { 1 };
-    let re = real_dot(&x[..rows], &y[..rows]);
-    if !COMPLEX {
-        return Complex64::new(re, 0.0);
+pub(super) unsafe fn dot<V: Vector<Lane = f64>, const COMPLEX: bool>(x: &[f64], y: &[f64], rows: usize) -> Complex64 {
+    let ((x, x_im), (y, y_im)) = (parts::<COMPLEX>(x), parts::<COMPLEX>(y));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (mut re, mut im) = (V::zero(), V::zero());
+        for i in 0..rows.min(x.len()) / V::LANES {
+            let (a, b) = (load::<V>(x, i), load::<V>(y, i));
+            re = a.mul_add(b, re);
+            if COMPLEX {
+                let (c, d) = (load::<V>(x_im, i), load::<V>(y_im, i));
+                re = c.mul_add(d, re);
+                im = c.neg_mul_add(b, a.mul_add(d, im));
+            }
+        }
+        Complex64::new(sum(re), if COMPLEX { sum(im) } else { 0.0 })
     }
-    let (x_im, y_im) = (&x[height..][..rows], &y[height..][..rows]);
-    let im = real_dot(&x[..rows], y_im) - real_dot(x_im, &y[..rows]);
-    Complex64::new(re + real_dot(x_im, y_im), im)
 }
 
 /// The square of the norm of the first `rows` numbers of a column.
+///
+/// # Safety
+/// As [`dot`].
 #[inline(always)]
-pub(super) fn norm_sqr<const COMPLEX: bool>(x: &[f64], rows: usize) -> f64 {
-    let height = x.len() / if COMPLEX { 2 } else { 1 };
-    let re = real_dot(&x[..rows], &x[..rows]);
-    match COMPLEX {
-        true => re + real_dot(&x[height..][..rows], &x[height..][..rows]),
-        false => re,
-    }
+pub(super) unsafe fn norm_sqr<V: Vector<Lane = f64>, const COMPLEX: bool>(x: &[f64], rows: usize) -> f64 {
+    // SAFETY: the caller's promise.
+    unsafe { dot::<V, COMPLEX>(x, x, rows).re }
 }
 
 /// (x, y) ← (c·x − s·ē·y, s·x + c·ē·y) with |e| = 1, over whole columns.
+///
+/// # Safety
+/// As [`dot`].
 #[inline(always)]
-pub(super) fn rotate<const COMPLEX: bool>(x: &mut [f64], y: &mut [f64], c: f64, s: f64, e: Complex64) {
-    if !COMPLEX {
-        // e is 1 or −1.
-        for (x, y) in x.chunks_exact_mut(LANES).zip(y.chunks_exact_mut(LANES)) {
-            for i in 0..LANES {
-                let turned = e.re * y[i];
-                (x[i], y[i]) = (c * x[i] - s * turned, s * x[i] + c * turned);
+pub(super) unsafe fn rotate<V: Vector<Lane = f64>, const COMPLEX: bool>(
+    x: &mut [f64],
+    y: &mut [f64],
+    c: f64,
+    s: f64,
+    e: Complex64,
+) {
+    let ((x, x_im), (y, y_im)) = (parts_mut::<COMPLEX>(x), parts_mut::<COMPLEX>(y));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (c, s, e, e_im) = (V::splat(c), V::splat(s), V::splat(e.re), V::splat(e.im));
+        for i in 0..x.len() / V::LANES {
+            let (mut re, mut im) = (load::<V>(y, i).mul(e), V::zero());
+            if COMPLEX {
+                let y_im = load::<V>(y_im, i);
+                im = load::<V>(y, i).neg_mul_add(e_im, y_im.mul(e));
+                re = y_im.mul_add(e_im, re);
             }
-        }
-        return;
-    }
-    let height = x.len() / 2;
-    let ((x, x_im), (y, y_im)) = (x.split_at_mut(height), y.split_at_mut(height));
-    let columns = x.chunks_exact_mut(LANES).zip(x_im.chunks_exact_mut(LANES));
-    let others = y.chunks_exact_mut(LANES).zip(y_im.chunks_exact_mut(LANES));
-    for ((x, x_im), (y, y_im)) in columns.zip(others) {
-        for i in 0..LANES {
-            let (re, im) = (e.re * y[i] + e.im * y_im[i], e.re * y_im[i] - e.im * y[i]);
-            (x[i], y[i]) = (c * x[i] - s * re, s * x[i] + c * re);
-            (x_im[i], y_im[i]) = (c * x_im[i] - s * im, s * x_im[i] + c * im);
+            let (a, b) = turn(load(x, i), re, c, s);
+            store(a, x, i);
+            store(b, y, i);
+            if COMPLEX {
+                let (a, b) = turn(load(x_im, i), im, c, s);
+                store(a, x_im, i);
+                store(b, y_im, i);
+            }
         }
     }
 }
 
-/// y ← y − a·x over whole columns.
+/// (c·x − s·y, s·x + c·y). No closure: that would be compiled without the instruction set.
+///
+/// # Safety
+/// As [`dot`].
 #[inline(always)]
-pub(super) fn subtract<const COMPLEX: bool>(y: &mut [f64], a: Complex64, x: &[f64]) {
-    let height = x.len() / if COMPLEX { 2 } else { 1 };
-    if !COMPLEX {
-        return y.iter_mut().zip(x).for_each(|(y, x)| *y -= a.re * x);
-    }
-    let ((y, y_im), (x, x_im)) = (y.split_at_mut(height), x.split_at(height));
-    for (((y, y_im), x), x_im) in y.iter_mut().zip(y_im).zip(x).zip(x_im) {
-        *y -= a.re * x - a.im * x_im;
-        *y_im -= a.re * x_im + a.im * x;
+unsafe fn turn<V: Vector<Lane = f64>>(x: V, y: V, c: V, s: V) -> (V, V) {
+    // SAFETY: the caller's promise.
+    unsafe { (s.neg_mul_add(y, c.mul(x)), c.mul_add(y, s.mul(x))) }
+}
+
+/// y ← y − a·x over whole columns.
+///
+/// # Safety
+/// As [`dot`].
+#[inline(always)]
+pub(super) unsafe fn subtract<V: Vector<Lane = f64>, const COMPLEX: bool>(y: &mut [f64], a: Complex64, x: &[f64]) {
+    let ((y, y_im), (x, x_im)) = (parts_mut::<COMPLEX>(y), parts::<COMPLEX>(x));
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (re, im) = (V::splat(a.re), V::splat(a.im));
+        for i in 0..y.len() / V::LANES {
+            let (u, mut v) = (load::<V>(x, i), load::<V>(y, i));
+            v = re.neg_mul_add(u, v);
+            if COMPLEX {
+                let u_im = load::<V>(x_im, i);
+                let v_im = im.neg_mul_add(u, re.neg_mul_add(u_im, load(y_im, i)));
+                store(v_im, y_im, i);
+                v = im.mul_add(u_im, v);
+            }
+            store(v, y, i);
+        }
     }
 }

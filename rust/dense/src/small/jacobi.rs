@@ -5,6 +5,7 @@
 //! (Demmel and Veselić, SIAM J. Matrix Anal. Appl. 13, 1204 (1992)).
 
 use tensoroxide_tensor::simd::{Isa, Simd, Task};
+use tensoroxide_tensor::Complex64;
 
 use super::columns::{dot, norm_sqr, rotate, Columns};
 use crate::Error;
@@ -33,32 +34,37 @@ impl<const COMPLEX: bool> Task for Sweeps<'_, '_, COMPLEX> {
     fn run<S: Simd>(self) -> Result<(), Error> {
         let Sweeps { columns, rows, count } = self;
         // As LAPACK's gesvj: what rounding leaves of a scalar product of unit vectors.
-        let tolerance = (rows as f64).sqrt() * f64::EPSILON;
+        let tolerance = rows as f64 * f64::EPSILON * f64::EPSILON;
         let mut norms = [0.0; super::MOST];
         for _ in 0..SWEEPS {
             for (j, norm) in norms[..count].iter_mut().enumerate() {
-                *norm = norm_sqr::<COMPLEX>(columns.column(j), rows);
+                // SAFETY: within a task.
+                *norm = unsafe { norm_sqr::<S::F64, COMPLEX>(columns.column(j), rows) };
             }
             let mut turned = false;
             for p in 0..count {
                 for q in p + 1..count {
                     let (x, y) = columns.pair(p, q);
-                    let product = dot::<COMPLEX>(x, y, rows);
-                    let size = match COMPLEX {
-                        true => (product.re * product.re + product.im * product.im).sqrt(),
-                        false => product.re.abs(),
-                    };
+                    // SAFETY: within a task.
+                    let product = unsafe { dot::<S::F64, COMPLEX>(x, y, rows) };
                     let (a, b) = (norms[p], norms[q]);
+                    let square = product.re * product.re + product.im * product.im;
                     // Also where a product underflows: such columns are as good as zero.
-                    if size <= tolerance * (a * b).sqrt() || size < f64::MIN_POSITIVE {
+                    if square <= tolerance * a * b || square < f64::MIN_POSITIVE {
                         continue;
                     }
                     turned = true;
+                    let size = if COMPLEX { square.sqrt() } else { product.re.abs() };
+                    let phase = if COMPLEX { product / size } else { Complex64::from(1.0f64.copysign(product.re)) };
                     let cot = (b - a) / (2.0 * size);
                     let tan = 1.0f64.copysign(cot) / (cot.abs() + (1.0 + cot * cot).sqrt());
                     let c = 1.0 / (1.0 + tan * tan).sqrt();
-                    rotate::<COMPLEX>(x, y, c, c * tan, product / size);
-                    (norms[p], norms[q]) = ((a - tan * size).max(0.0), b + tan * size);
+                    let (less, more) = ((a.min(b) - tan.abs() * size).max(0.0), a.max(b) + tan.abs() * size);
+                    // The larger one comes first, which saves sweeps (de Rijk, SIAM J. Sci. Stat. Comput. 10, 359 (1989)).
+                    let (c, s) = if b > a { (c * tan, -c) } else { (c, c * tan) };
+                    (norms[p], norms[q]) = (more, less);
+                    // SAFETY: within a task.
+                    unsafe { rotate::<S::F64, COMPLEX>(x, y, c, s, phase) };
                 }
             }
             if !turned {

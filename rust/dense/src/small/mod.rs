@@ -1,9 +1,7 @@
 //! Factorizations of small matrices, where a library's own overhead is most of its time.
 //!
 //! Everything is computed in double precision, real and imaginary parts apart, in columns that are padded with zeros to whole
-//! registers: loops over [`LANES`] numbers at a time have no ends to look after, and the compiler makes vectors of them for
-//! the instruction set that a [`Task`](tensoroxide_tensor::simd::Task) runs with. For single precision the digits to spare
-//! cost nothing at these sizes.
+//! registers, so that loops have no ends to look after. For single precision the digits to spare cost nothing at these sizes.
 
 mod columns;
 mod eigh;
@@ -15,7 +13,7 @@ pub(crate) use eigh::eigh;
 pub(crate) use qr::qr;
 pub(crate) use svd::svd;
 
-/// Numbers that are worked on together: columns are padded to a multiple.
+/// Columns are padded to a multiple of this: the lanes of the widest registers.
 const LANES: usize = 8;
 
 /// Largest extent of a matrix whose factors are computed here.

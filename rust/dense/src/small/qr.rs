@@ -1,6 +1,6 @@
 //! The thin QR decomposition of a small matrix, by reflections (Golub and Van Loan, Matrix Computations, section 5.2).
 
-use tensoroxide_tensor::simd::{Isa, Simd, Task};
+use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
 use tensoroxide_tensor::{Complex64, Scalar};
 
 use super::columns::{dot, norm_sqr, subtract, Columns};
@@ -66,22 +66,31 @@ impl<const COMPLEX: bool> Task for Reflections<'_, '_, COMPLEX> {
             let modulus = lead.re.hypot(lead.im);
             let phase = if modulus == 0.0 { Complex64::ONE } else { lead / modulus };
             vectors.set(j, j, vectors.get(j, j) + phase);
-            *factor = 2.0 / norm_sqr::<COMPLEX>(vectors.column(j), rows);
+            // SAFETY: within a task, as below.
+            *factor = 2.0 / unsafe { norm_sqr::<S::F64, COMPLEX>(vectors.column(j), rows) };
             for l in j..n {
-                reflect::<COMPLEX>(work.column_mut(l), vectors.column(j), *factor, rows);
+                // SAFETY: within a task.
+                unsafe { reflect::<S::F64, COMPLEX>(work.column_mut(l), vectors.column(j), *factor, rows) };
             }
         }
         for j in (0..k).rev().filter(|&j| factors[j] > 0.0) {
             for l in j..k {
-                reflect::<COMPLEX>(work.column_mut(n + l), vectors.column(j), factors[j], rows);
+                // SAFETY: within a task.
+                unsafe { reflect::<S::F64, COMPLEX>(work.column_mut(n + l), vectors.column(j), factors[j], rows) };
             }
         }
     }
 }
 
 /// x ← (1 − factor·v·vᴴ)·x.
+///
+/// # Safety
+/// Within a task, with one of its registers.
 #[inline(always)]
-fn reflect<const COMPLEX: bool>(x: &mut [f64], v: &[f64], factor: f64, rows: usize) {
-    let product = dot::<COMPLEX>(v, x, rows);
-    subtract::<COMPLEX>(x, product * factor, v);
+unsafe fn reflect<V: Vector<Lane = f64>, const COMPLEX: bool>(x: &mut [f64], v: &[f64], factor: f64, rows: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let product = dot::<V, COMPLEX>(v, x, rows);
+        subtract::<V, COMPLEX>(x, product * factor, v);
+    }
 }
