@@ -37,10 +37,13 @@ const Stack{T} = AbstractArray{T}
 matrix_size(A) = (size(A, 1), size(A, 2))
 batch_size(A) = size(A)[3:end]
 
+# A constant, since Julia 1.5 would make the type anew in each call.
+const Whole = Union{Integer,Complex{<:Integer}}
+
 "The element type of the decomposition of `A`, which has to be a matrix or a stack of matrices."
 function matrix_type(A::AbstractArray{T,N}) where {T,N}
     N >= 2 || throw(DimensionMismatch("an array of size $(size(A)) has too few dimensions for a matrix"))
-    F = T <: Union{Integer,Complex{<:Integer}} ? float(T) : T
+    F = T <: Whole ? float(T) : T
     F <: Element && isconcretetype(F) || throw_unsupported(T, name(MATRIX))
     return F
 end

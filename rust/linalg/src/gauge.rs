@@ -40,7 +40,8 @@ pub(crate) fn fix_qr<T: Element>(q: &mut Matrix<'_, T>, r: &mut Matrix<'_, T>) {
     }
     for j in 0..r.cols() {
         let diagonal = r.col(j).get(j).map(|x| T::from_real(x.abs()));
-        r.col_mut(j).iter_mut().zip(&phases).for_each(|(x, phase)| *x *= phase.conj());
+        // Zeros below the diagonal keep their sign.
+        r.col_mut(j).iter_mut().zip(&phases).take(j + 1).for_each(|(x, phase)| *x *= phase.conj());
         if let Some(diagonal) = diagonal {
             r.col_mut(j)[j] = diagonal;
         }

@@ -68,7 +68,8 @@ impl<const COMPLEX: bool> Task for Reflections<'_, '_, COMPLEX> {
             vectors.set(j, j, vectors.get(j, j) + phase);
             // SAFETY: within a task, as below.
             *factor = 2.0 / unsafe { norm_sqr::<S::F64, COMPLEX>(vectors.column(j), rows) };
-            for l in j..n {
+            work.set(j, j, -phase * size);
+            for l in j + 1..n {
                 // SAFETY: within a task.
                 unsafe { reflect::<S::F64, COMPLEX>(work.column_mut(l), vectors.column(j), *factor, rows) };
             }

@@ -57,6 +57,10 @@ fn tall<'w, T: Plain + Scalar<Real: Plain>>(a: &Matrix<'_, T>, workspace: &'w Wo
 /// The norm of the first `rows` numbers of a column, without underflow.
 pub(super) fn norm(columns: &Columns<'_>, j: usize, rows: usize) -> f64 {
     let parts = || (0..rows).flat_map(|i| [columns.get(i, j).re, columns.get(i, j).im]);
+    let squares: f64 = parts().map(|x| x * x).sum();
+    if squares > f64::MIN_POSITIVE / f64::EPSILON {
+        return squares.sqrt();
+    }
     let largest = parts().fold(0.0, |largest: f64, x| largest.max(x.abs()));
     match largest {
         0.0 => 0.0,
