@@ -14,8 +14,8 @@ struct Instance
 end
 
 """
-The instances in `benchmark/instances`, or in the folder that `BENCHMARK_INSTANCES` names, whose name contains one of the
-words in `BENCHMARK_MATCH` (parted by commas), if that is set.
+The instances in `benchmark/instances`, or in the folder that `BENCHMARK_INSTANCES` names, whose name contains one of
+the words in `BENCHMARK_MATCH` (parted by commas), if that is set.
 """
 function read_instances()
     folder = get(ENV, "BENCHMARK_INSTANCES", joinpath(@__DIR__, "instances"))

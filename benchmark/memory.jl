@@ -13,9 +13,14 @@ end
 
 function memory_row(instance, limit)
     program = joinpath(@__DIR__, "memory_process.jl")
-    command = `$(Base.julia_cmd()) --project=$(Base.active_project()) --startup-file=no $program $(instance.name) $limit`
-    promised, grown, slices = parse.(Int, split(read(command, String)))
+    julia = `$(Base.julia_cmd()) --project=$(Base.active_project()) --startup-file=no`
+    command = `$julia $program $(instance.name) $limit`
+    answer = read(command, String)
+    numbers = tryparse.(Int, split(answer))
+    nothing in numbers && return println(rpad(instance.name, LABEL_WIDTH), ' ', strip(answer))
+    promised, grown, slices = numbers
     mebibytes(n) = n / 2^20
-    row(instance.name, [grown / promised; mebibytes.([promised, grown]); slices; limit == 0 ? "none" : mebibytes(limit)])
+    limited = limit == 0 ? "none" : mebibytes(limit)
+    row(instance.name, Any[grown / promised, mebibytes(promised), mebibytes(grown), slices, limited])
     return promised, grown
 end

@@ -1,9 +1,9 @@
-# The peers: other libraries in processes of their own, which load what is asked, time it when asked, and wait otherwise,
-# so that ours and theirs can be timed in turns within one run.
+# The peers: other libraries in processes of their own, which load what is asked, time it when asked, and wait
+# otherwise, so that ours and theirs can be timed in turns within one run.
 #
-# A peer (benchmark/peers/) reads a request per line, fields parted by tabs, and answers it by a line, `ok` or `error` and
-# a field. Arrays go through files, raw and one after another; a peer with row-major arrays is told of reversed axes, so
-# that all compute on the same memory.
+# A peer (benchmark/peers/) reads a request per line, fields parted by tabs, and answers it by a line, `ok` or `error`
+# and a field. Arrays go through files, raw and one after another; a peer with row-major arrays is told of reversed
+# axes, so that all compute on the same memory.
 #
 #     about                                                   what the peer is
 #     contract ID ELTYPE EXPRESSION SHAPES PATH FILE          SHAPES as 2x3;3x4, PATH as 0,1;0,1 in opt_einsum's form
@@ -79,7 +79,7 @@ function load_contraction(peer, id, T, expression, shapes, path, file)
     ask(peer, "contract", id, ELTYPES[T], expression, join(join.(shapes, 'x'), ';'), join(join.(path, ','), ';'), file)
 end
 
-"Have `peer` load the permutation of a column-major array: axis `permutation[k]` of the array becomes the result's k-th."
+"Have `peer` load the permutation of a column-major array; its axis `permutation[k]` becomes the result's k-th."
 function load_permutation(peer, id, T, shape, permutation, output, file)
     N = length(shape)
     if row_major(peer)

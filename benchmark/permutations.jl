@@ -1,5 +1,5 @@
-# Permutations of arrays of 2²⁴ elements, as a share of a plain copy of as many bytes in the same run: into an array that
-# is kept (warm), and into a new one, whose pages the system has to provide first (fresh).
+# Permutations of arrays of 2²⁴ elements, as a share of a plain copy of as many bytes in the same run: into an array
+# that is kept (warm), and into a new one, whose pages the system has to provide first (fresh).
 
 const PERMUTATIONS = [("(2,0,1) of 256³", (256, 256, 256), (3, 1, 2)),
                       ("(1,2,0) of 256³", (256, 256, 256), (2, 3, 1)),

@@ -4,15 +4,15 @@
     TensorOxide.argmax_config(expression, A, B, …; semiring = MaxPlus()) -> value, labels => configuration
     TensorOxide.argmax_config(plan, A, B, …) -> value, labels => configuration
 
-The contraction over `semiring`, `MaxPlus()`, `MinPlus()` or `MaxTimes()`, and the values of the labels that attain it: the
-most probable assignment of a graphical model, the ground state of a spin glass. `labels` are all labels of the
+The contraction over `semiring`, `MaxPlus()`, `MinPlus()` or `MaxTimes()`, and the values of the labels that attain it:
+the most probable assignment of a graphical model, the ground state of a spin glass. `labels` are all labels of the
 expression, strings (integers if the expression is one of integer labels); `configuration[k]` is the index, from 1, of
 `labels[k]`. Where the expression leaves labels open, `value` is an array, and `configuration[k, i, j, …]` belongs to
 `value[i, j, …]`. An element that is the sum of nothing has a configuration of zeros.
 
-Of several configurations that attain an optimum the same one is returned in every call of the same plan, and so with the same
-expression and shapes; which, depends on the order of the contraction. All intermediate results are kept until the
-end: a `plan` may have no slices.
+Of several configurations that attain an optimum the same one is returned in every call of the same plan, and so with
+the same expression and shapes; which, depends on the order of the contraction. All intermediate results are kept until
+the end: a `plan` may have no slices.
 
 ```jldoctest
 julia> using TensorOxide

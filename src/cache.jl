@@ -167,8 +167,8 @@ end
     forget_plans()
 
 Forget the plans that [`einsum`](@ref) and [`einsum!`](@ref) keep, at most $CACHED_PLANS with at most
-$(CACHED_BYTES >> 20) MiB of workspace together. Their memory is free when Julia's garbage collector has seen that nobody
-uses them any more.
+$(CACHED_BYTES >> 20) MiB of workspace together. Their memory is free when Julia's garbage collector has seen that
+nobody uses them any more.
 
 ```jldoctest
 julia> using TensorOxide

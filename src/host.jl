@@ -59,9 +59,9 @@ const PROVIDERS = (:lent, :engine, :auto)
     set_provider(provider)
 
 Choose who computes: `:auto` (the start), the engine's own kernels for contractions on processors that it has
-kernels for (x86-64 with AVX2 or AVX-512), the BLAS and LAPACK routines that Julia lent for the rest; `:lent`, always what
-Julia lent where it lent one and matrices allow it; or `:engine`, always the engine's own. Plans keep the choice that
-was theirs when they were made. Throws an `ArgumentError` for another word. See [`provider`](@ref).
+kernels for (x86-64 with AVX2 or AVX-512), the BLAS and LAPACK routines that Julia lent for the rest; `:lent`, always
+what Julia lent where it lent one and matrices allow it; or `:engine`, always the engine's own. Plans keep the choice
+that was theirs when they were made. Throws an `ArgumentError` for another word. See [`provider`](@ref).
 """
 function set_provider(provider::Symbol)
     set_engine_provider(provider_code(provider))

@@ -112,8 +112,8 @@ end
 """
     TensorOxide.save_path(file, plan)
 
-Write the path of `plan` to a file: JSON with the expression and the shapes that it is for, so that it cannot be taken for
-another network by mistake. [`TensorOxide.load_path`](@ref) reads it.
+Write the path of `plan` to a file: JSON with the expression and the shapes that it is for, so that it cannot be taken
+for another network by mistake. [`TensorOxide.load_path`](@ref) reads it.
 """
 save_path(file::AbstractString, plan::ContractionPlan) = (write(file, contraction_path(plan, :stored)); nothing)
 

@@ -3,8 +3,8 @@
 """
     ContractionPlan{T,N,M,S}
 
-A contraction of `M` operands of element type `T` into an output of rank `N`, prepared for one set of shapes, over numbers
-(`S` is `Nothing`) or over a [`Semiring`](@ref TensorOxide.Semiring) `S`: made by
+A contraction of `M` operands of element type `T` into an output of rank `N`, prepared for one set of shapes, over
+numbers (`S` is `Nothing`) or over a [`Semiring`](@ref TensorOxide.Semiring) `S`: made by
 [`contraction_plan`](@ref), run by calling it. Showing it in the REPL lists its steps. Several threads may run one plan
 at once.
 
@@ -57,9 +57,9 @@ Prepare the contraction `expression` for operands of the given `shapes` (a tuple
 `size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps,
 the kernel of each, and their workspace. `conj` has one `Bool` per operand, `true` for one to be taken complex
 conjugated. With a [`semiring`](@ref TensorOxide.Semiring) the plan is over that, and `eltype` one of its elements
-(`Bool` and `Int64` go without saying). `memory_limit` bounds the workspace of a run in bytes: labels are sliced, that is, looped over, until it
-fits; `0` sets no bound. The bound holds for any operands: a run whose strides need more (for copies) is refused with an
-`ArgumentError`. Buffers that Julia's BLAS takes for itself do not count.
+(`Bool` and `Int64` go without saying). `memory_limit` bounds the workspace of a run in bytes: labels are sliced, that
+is, looped over, until it fits; `0` sets no bound. The bound holds for any operands: a run whose strides need more (for
+copies) is refused with an `ArgumentError`. Buffers that Julia's BLAS takes for itself do not count.
 
 The order of the steps, the *contraction path*, is searched for the least of what `minimize` names:
 
@@ -68,15 +68,15 @@ The order of the steps, the *contraction path*, is searched for the least of wha
 - `:size`, the elements of the largest intermediate.
 
 A few tensors are searched exhaustively, more by random greedy paths, exact replacement of small parts and annealing for
-`search_time` seconds. These are nominal: counted in work done, not by a clock, so that the same call with the same `seed`
-has the same path everywhere. With `search_time = nothing` the search takes a part of what the contraction is estimated
-to take, at most about a second. `0` is for a plain greedy path. `plan.info` has `flops`, `log10_flops` and `log2_size`,
-the logarithm of the elements of the largest tensor that is made.
+`search_time` seconds. These are nominal: counted in work done, not by a clock, so that the same call with the same
+`seed` has the same path everywhere. With `search_time = nothing` the search takes a part of what the contraction is
+estimated to take, at most about a second. `0` is for a plain greedy path. `plan.info` has `flops`, `log10_flops` and
+`log2_size`, the logarithm of the elements of the largest tensor that is made.
 
 With another `path` than `nothing` there is no search, and that one is taken:
 
-- a list of steps as opt_einsum and NumPy write it, for instance `[(1, 2), (0, 1)]`: positions, from 0, in the list of the
-  tensors that are left, to the end of which the result of each step goes;
+- a list of steps as opt_einsum and NumPy write it, for instance `[(1, 2), (0, 1)]`: positions, from 0, in the list of
+  the tensors that are left, to the end of which the result of each step goes;
 - `form => path`, where `form` and `path` are as in [`TensorOxide.contraction_path`](@ref);
 - what [`TensorOxide.load_path`](@ref) read.
 
@@ -137,7 +137,8 @@ function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @
     form, steps = path === nothing ? (Int32(0), "") : path_text(path)
     GC.@preserve expression ranks extents flags steps begin
         request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
-                              code(semiring), dltype(T)::DLDataType, memory_limit, path === nothing ? C_NULL : pointer(steps), form,
+                              code(semiring), dltype(T)::DLDataType, memory_limit,
+                              path === nothing ? C_NULL : pointer(steps), form,
                               search.minimize, search.seed, search.time)
         plan_create(request, handle)
     end

@@ -3,8 +3,8 @@
 """
     Semiring
 
-What [`einsum`](@ref), [`einsum!`](@ref) and [`contraction_plan`](@ref) may compute with in the place of `+` and `*`, given as the
-keyword `semiring`:
+What [`einsum`](@ref), [`einsum!`](@ref) and [`contraction_plan`](@ref) may compute with in the place of `+` and `*`,
+given as the keyword `semiring`:
 
 | semiring | elements | sum | product | zero | one |
 |:---|:---|:---|:---|:---|:---|

@@ -5,8 +5,8 @@ using Test
 const ROOT = dirname(@__DIR__)
 
 """
-Types and errors as newer versions of Julia print them, so that one text is right for all. Of a plan's steps only the number is
-compared: their kernels, and with them the orders of axes and the memory, depend on the processor.
+Types and errors as newer versions of Julia print them, so that one text is right for all. Of a plan's steps only the
+number is compared: their kernels, and with them the orders of axes and the memory, depend on the processor.
 """
 function spelled(text)
     text = replace(text, r"^ +(\d+)\. .*->.*$"m => s"\1.")

@@ -64,7 +64,7 @@ function tree(join, leaves, path)
     return only(nodes)
 end
 
-# ---- requests ---------------------------------------------------------------------------------------------------------
+# ---- requests ----
 
 const TASKS = Dict{String,Function}()
 

@@ -1,12 +1,12 @@
 #!/bin/sh
 # Makes the environment of the benchmark's peers in the folder that is named, outside the sources, where it is not there
-# yet: a Python environment with NumPy, opt_einsum and PyTorch (several gigabytes: the index has no smaller one), and the
-# Rust crate cpueinsum in a Cargo project of its own. Each comes as pip and cargo are configured on this machine.
+# yet: a Python environment with NumPy, opt_einsum and PyTorch (several gigabytes: the index has no smaller one), and
+# the Rust crate cpueinsum in a Cargo project of its own. Each comes as pip and cargo are configured on this machine.
 #
 #   sh setup.sh FOLDER
 #
-# Prints one line for each peer, fields parted by tabs: its name and its program; or its name, nothing, and why it is left
-# out. A peer that cannot be had is no failure.
+# Prints one line for each peer, fields parted by tabs: its name and its program; or its name, nothing, and why it is
+# left out. A peer that cannot be had is no failure.
 #
 #   BENCHMARK_PYTHON  the Python that makes the environment (python3)
 #   BENCHMARK_JULIA   a newer Julia that has TensorOperations and OMEinsum, arguments as --project=… included (none)

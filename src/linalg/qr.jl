@@ -7,8 +7,8 @@
 QR decomposition `A = Q·R` of an `m×n` matrix with `k = min(m, n)`: `Q` is `m×k` with orthonormal columns, `R` is `k×n`,
 upper triangular (trapezoidal for `m < n`), its diagonal real and ≥ 0.
 
-`A` is any strided matrix, or a stack of matrices; integers are converted to floating point. See [`svd_compact`](@ref) for
-`T`, `rows`, `columns`, `workspace` and `provider`. Throws an `ArgumentError` if an entry is `NaN` or
+`A` is any strided matrix, or a stack of matrices; integers are converted to floating point. See [`svd_compact`](@ref)
+for `T`, `rows`, `columns`, `workspace` and `provider`. Throws an `ArgumentError` if an entry is `NaN` or
 infinite.
 
 ```jldoctest

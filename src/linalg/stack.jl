@@ -57,8 +57,8 @@ end
 """
     decompose(f, inputs, outputs; workspace, provider)
 
-Call `f(tensors, conj, run)` with the tensors of the inputs and outputs, in this order, and whether the first input is to
-be read conjugated. Inputs of integers are converted; other inputs must not be conjugated wrappers.
+Call `f(tensors, conj, run)` with the tensors of the inputs and outputs, in this order, and whether the first input is
+to be read conjugated. Inputs of integers are converted; other inputs must not be conjugated wrappers.
 """
 function decompose(f, inputs::Tuple, outputs::Tuple; workspace = nothing, provider = nothing)
     T = matrix_type(first(inputs))

@@ -9,10 +9,10 @@ Singular value decomposition `A = U·Diagonal(S)·Vᴴ` of an `m×n` matrix with
 entry of largest magnitude (the first of those that are equal up to rounding) is real and positive.
 
 `A` is any strided matrix, or a stack of matrices (further dimensions are a batch, also of the outputs); integers are
-converted to floating point. `T` is a tensor: `rows` and `columns` are tuples that name each of its dimensions once; `U` then
-has the dimensions of the rows and `k`, `Vᴴ` has `k` and the dimensions of the columns. `workspace` is a [`Workspace`](@ref);
-`provider` is one of the words of [`set_provider`](@ref), for this call. Throws an `ArgumentError` if an entry is `NaN` or
-infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
+converted to floating point. `T` is a tensor: `rows` and `columns` are tuples that name each of its dimensions once; `U`
+then has the dimensions of the rows and `k`, `Vᴴ` has `k` and the dimensions of the columns. `workspace` is a
+[`Workspace`](@ref); `provider` is one of the words of [`set_provider`](@ref), for this call. Throws an `ArgumentError`
+if an entry is `NaN` or infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
 
 ```jldoctest
 julia> using TensorOxide

@@ -89,9 +89,9 @@ dot_product(x, y) = (s = 0; for k in eachindex(x); s += x[k] * y[k]; end; s)
     deviation(C, expression, As; conj, α, β, C₀)
 
 How far `C` is from `α·contraction + β·C₀`, in units of what rounding allows. In whatever order `n` terms of `m` factors
-are multiplied and summed, each entry is off by at most about `(n + m)·eps` times the sum of the magnitudes of its terms;
-complex products cost up to 2√2 as much; twice that for the reference itself; two more roundings for α and β. So ≤ 1 is
-right, and a wrong term is far above.
+are multiplied and summed, each entry is off by at most about `(n + m)·eps` times the sum of the magnitudes of its
+terms; complex products cost up to 2√2 as much; twice that for the reference itself; two more roundings for α and β. So
+≤ 1 is right, and a wrong term is far above.
 """
 function deviation(@nospecialize(C), expression, @nospecialize(As); @nospecialize(conj = fill(false, length(As))),
                    α = 1, β = 0, @nospecialize(C₀ = C))
