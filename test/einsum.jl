@@ -165,6 +165,20 @@ end
     @test rounded(einsum([[k, k + 1] for k in 1:n] => [1, n + 1], As...))
 end
 
+@testset "outputs that are not written are NumPy's" begin
+    A, B = reshape(1.0:30.0, 5, 2, 3) |> collect, reshape(1.0:12.0, 3, 4) |> collect
+    products = cat((reshape(A[b, :, :] * B, 1, 2, 4) for b in 1:5)...; dims = 1)
+    @test einsum("...ij,jk", A, B) == products                                  # the ellipsis, then i and k
+    @test einsum("...ij,...jk", A, B) == products                               # one operand has no such index
+    @test einsum("...ij,...jk", A, reshape(B, 1, 3, 4)) == products             # or one of size 1
+    @test einsum("i...j,jk->ik...", A, B) == permutedims(products, (1, 3, 2))
+    @test einsum("bA", B) == B'                                                 # capitals first
+    @test einsum("b...a", A) == permutedims(A, (2, 3, 1))
+    @test einsum("i...i", A[1:3, :, :]) == [sum(A[i, j, i] for i in 1:3) for j in 1:2]
+    @test einsum("...", A) == A && einsum("ii", B[:, 1:3]) == sum(B[i, i] for i in 1:3)
+    @test einsum("a,b", [1, 2], [3, 5]) == [3 5; 6 10] && einsum(",i", 2, [1, 3]) == [2, 6]
+end
+
 @testset "sizes of 1 go with any other" begin
     A, B = [1.0, 2.0][:, :], [1.0 2.0; 3.0 4.0; 5.0 6.0]
     @test einsum("ij,jk->ik", A, B) == repeat(A, 1, 3) * B
