@@ -11,7 +11,7 @@ makedocs(
         "Home" => "index.md",
         "Other algebras" => "semirings.md",
         "Reference" => "reference.md",
-        "The written standard" => ["standard/einsum.md", "standard/linalg.md"],
+        "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md"],
     ],
     # test/doctests.jl runs the examples, on every version of Julia.
     doctest = false,

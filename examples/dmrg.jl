@@ -9,7 +9,7 @@
 # `cutoff` and of the truncation error are those of ITensor, so that runs can be compared.
 #
 # mps.jl holds the states and operators, this file the algorithm, report.jl the command line, the record and the
-# picture. Every contraction, inner product and decomposition is the engine's; LinearAlgebra gives a vector's norm.
+# picture. Every contraction, decomposition and Lanczos step is the engine's; LinearAlgebra gives a vector's norm.
 
 using LinearAlgebra
 using Random
@@ -19,7 +19,7 @@ include("mps.jl")
 
 # ------------------------------------------------------------------------------------------------------ time accounts
 
-"Seconds spent in contractions, in singular value decompositions, and in Lanczos apart from applying H."
+"Seconds spent in Lanczos with its products with H, in singular value decompositions, and in all other contractions."
 mutable struct Clock
     contraction::Float64
     svd::Float64
@@ -39,56 +39,16 @@ end
 # ------------------------------------------------------------------------------------------------------------ Lanczos
 
 """
-    slot(buffer, shape, k = 1)
+    ground_state(H, θ, space; krylovdim, tol) -> energy, θ, products
 
-The `k`-th tensor of this shape in a flat buffer, which grows when it must. What a bond needs lies in the same memory
-as what the bond before needed, whatever their shapes.
+A unit vector that is closer to the lowest eigenvector of the Hermitian map `H` than `θ` is, with its energy: from one
+Krylov space of at most `krylovdim` vectors, fewer once the residual ‖Hθ − Eθ‖ is at most `tol` or what rounding
+allows. A residual r leaves an error of about r² over the gap in `energy`.
 """
-function slot(buffer, shape, k = 1)
-    n = prod(shape)
-    length(buffer) < k * n && resize!(buffer, k * n)
-    reshape(view(buffer, (k-1)*n+1:k*n), shape)
-end
-
-"The first `k` vectors of length `n` in a buffer, as the columns of a matrix; and the `k`-th alone."
-columns(buffer, n, k) = slot(buffer, (n, k))
-column(buffer, n, k) = view(buffer, (k-1)*n+1:k*n)
-
-"""
-    lanczos!(θ, multiply!, buffer, plans, clock; krylovdim, tol) -> energy, products
-
-Improve `θ` towards the lowest eigenvector of a Hermitian map, where `multiply!(y, x)` writes H·x into y. The
-Krylov space θ, Hθ, H²θ, … is kept orthonormal against all of its vectors. It ends with `krylovdim` products, or
-before that when the residual ‖Hθ − Eθ‖ is at most `tol` or what rounding allows: a residual r leaves an error of about
-r² over the gap in `energy`.
-"""
-function lanczos!(θ, multiply!, buffer, plans::Plans{T}, clock; krylovdim, tol) where {T}
-    shape, n = size(θ), length(θ)
-    slot(buffer, shape, krylovdim + 1)                      # room for all, before the first view is taken
-    H = zeros(T, krylovdim, krylovdim)                      # H in the Krylov space: tridiagonal
-    overlaps = Vector{T}(undef, krylovdim)
-    column(buffer, n, 1) .= vec(θ) ./ norm(vec(θ))
-    for k in 1:krylovdim
-        @spent clock.contraction multiply!(slot(buffer, shape, k + 1), slot(buffer, shape, k))
-        began = time_ns()
-        basis, next, overlap = columns(buffer, n, k), column(buffer, n, k + 1), view(overlaps, 1:k)
-        for _ in 1:2                                        # Gram–Schmidt; once more for what rounding left
-            contract!(overlap, plans, "nk,n->k", basis, next; conj = (1,))
-            contract!(next, plans, "nk,k->n", basis, overlap; α = -1, β = 1)
-            H[k, k] += real(overlap[k])
-        end
-        residue = norm(next)
-        energies, vectors = TensorOxide.eigh_full(H[1:k, 1:k])
-        converged = residue * abs(vectors[k, 1]) ≤ max(tol, 10 * eps(real(T)) * abs(energies[1]))
-        if converged || k == krylovdim
-            contract!(vec(θ), plans, "nk,k->n", basis, vectors[:, 1])
-        else
-            H[k, k+1] = H[k+1, k] = residue
-            next ./= residue
-        end
-        clock.lanczos += (time_ns() - began) / 1e9
-        (converged || k == krylovdim) && return energies[1], k
-    end
+function ground_state(H, θ, space; krylovdim, tol)
+    energies, vectors, info = TensorOxide.eigsolve(H, θ, 1, :SR; krylovdim = krylovdim, maxiter = 1, tol = tol,
+                                                   eager = true, space = space)
+    energies[1], vectors[1], info.numops
 end
 
 # --------------------------------------------------------------------------------------------------------------- DMRG
@@ -113,14 +73,14 @@ struct Chain{T}
     left::Vector{Array{T,3}}
     right::Vector{Array{T,3}}
     plans::Plans{T}
-    twosite::Vector{T}          # θ
-    krylov::Vector{T}           # the Krylov vectors
+    krylov::TensorOxide.KrylovSpace{T}
 end
 
 "The run before its first sweep: `ψ` is right-canonical, and the environments right of every site are built."
 function Chain(H, ψ::Vector{Array{T,3}}) where {T}
     N = length(ψ)
-    chain = Chain{T}(H, ψ, [edge(T) for _ in 1:N], [edge(T) for _ in 1:N], Plans{T}(), T[], T[])
+    chain = Chain{T}(H, ψ, [edge(T) for _ in 1:N], [edge(T) for _ in 1:N], Plans{T}(),
+                     TensorOxide.KrylovSpace{T}())
     for i in N:-1:2
         forget_old!(chain.plans)
         chain.right[i-1] = grow_right!(chain.plans, edge(T), chain.right[i], ψ[i], H[i])
@@ -140,14 +100,14 @@ function optimise_bond!(chain::Chain{T}, i, direction, clock; maxdim, cutoff, kr
     _, d′, χr = size(ψ[i+1])
     forget_old!(plans)
 
-    θ = slot(chain.twosite, (χl, d, d′, χr))
+    θ = Array{T}(undef, χl, d, d′, χr)
     @spent clock.contraction contract!(θ, plans, "asc,ctb->astb", ψ[i], ψ[i+1])
 
-    # The environments and the two operators around θ, all in one contraction: planned here, used by each product.
-    L, R = chain.left[i], chain.right[i+1]
-    product = @spent clock.contraction plan!(plans, "pwa,wSsv,vTtx,xbq,astb->pSTq", L, H[i], H[i+1], R, θ)
-    multiply!(y, x) = product(y, L, H[i], H[i+1], R, x)
-    energy, products = lanczos!(θ, multiply!, chain.krylov, plans, clock; krylovdim = krylovdim, tol = tol)
+    # The environments and the two operators around θ, all in one contraction: a linear map of θ, its last operand.
+    operands = (chain.left[i], H[i], H[i+1], chain.right[i+1])
+    product = @spent clock.contraction plan!(plans, "pwa,wSsv,vTtx,xbq,astb->pSTq", operands..., θ)
+    map = TensorOxide.PlannedMap(product, operands...; free = 5)
+    energy, θ, products = @spent clock.lanczos ground_state(map, θ, chain.krylov; krylovdim = krylovdim, tol = tol)
 
     matrix = reshape(θ, χl * d, d′ * χr)
     U, S, Vᴴ, ϵ = @spent clock.svd TensorOxide.svd_trunc(matrix; maxrank = maxdim, discarded_weight = cutoff)
@@ -155,10 +115,10 @@ function optimise_bond!(chain::Chain{T}, i, direction, clock; maxdim, cutoff, kr
     U, Vᴴ = reshape(U, χl, d, :), reshape(Vᴴ, :, d′, χr)
     @spent clock.contraction if direction == :right
         ψ[i], ψ[i+1] = U, contract!(similar(Vᴴ), plans, "c,ctb->ctb", weights, Vᴴ)
-        chain.left[i+1] = grow_left!(plans, chain.left[i+1], L, ψ[i], H[i])
+        chain.left[i+1] = grow_left!(plans, chain.left[i+1], chain.left[i], ψ[i], H[i])
     else
         ψ[i], ψ[i+1] = contract!(similar(U), plans, "asc,c->asc", U, weights), Vᴴ
-        chain.right[i] = grow_right!(plans, chain.right[i], R, ψ[i+1], H[i+1])
+        chain.right[i] = grow_right!(plans, chain.right[i], chain.right[i+1], ψ[i+1], H[i+1])
     end
     energy, ϵ^2, products
 end

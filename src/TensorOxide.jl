@@ -2,9 +2,10 @@
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
 Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), and the algebras `MaxPlus`, `MinPlus`,
-`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`, `svd_trunc`, `qr_compact`, `eigh_full`, the paths
-`contraction_path`, `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`,
-`set_provider`, `library_path` are called with the module's name before them.
+`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`, `svd_trunc`, `qr_compact`, `eigh_full`, the Krylov
+methods `eigsolve`, `exponentiate`, `linsolve`, the paths `contraction_path`, `save_path`, `load_path`, and
+`versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`, `library_path` are called with the module's
+name before them.
 """
 module TensorOxide
 
@@ -25,6 +26,7 @@ include("labels.jl")
 include("einsum.jl")
 include("argmax.jl")
 include("linalg.jl")
+include("krylov.jl")
 include("host.jl")
 
 function __init__()

@@ -76,6 +76,30 @@ struct RunOptions
     provider::Int32
 end
 
+struct KrylovProblem
+    method::Int32
+    which::Int32
+    howmany::Csize_t
+    krylovdim::Csize_t
+    maxiter::Csize_t
+    tol::Float64
+    rtol::Float64
+    eager::Int32
+    t_re::Float64
+    t_im::Float64
+    a0_re::Float64
+    a0_im::Float64
+    a1_re::Float64
+    a1_im::Float64
+end
+
+struct KrylovInfo
+    converged::UInt64
+    numiter::UInt64
+    numops::UInt64
+    results::UInt64
+end
+
 "Addresses of the engine's functions; a field has the name of its symbol."
 struct Engine
     tox_version::Ptr{Cvoid}
@@ -102,6 +126,13 @@ struct Engine
     tox_svd_trunc::Ptr{Cvoid}
     tox_qr_compact::Ptr{Cvoid}
     tox_eigh_full::Ptr{Cvoid}
+    tox_krylov_create::Ptr{Cvoid}
+    tox_krylov_destroy::Ptr{Cvoid}
+    tox_krylov_start::Ptr{Cvoid}
+    tox_krylov_next::Ptr{Cvoid}
+    tox_krylov_run_plan::Ptr{Cvoid}
+    tox_krylov_info::Ptr{Cvoid}
+    tox_krylov_result::Ptr{Cvoid}
 end
 
 # NULL until the engine is loaded: Julia then throws instead of calling it.
@@ -185,6 +216,25 @@ engine_eigh_full(t, conj, run) =
     check(ccall(ENGINE[].tox_eigh_full, Int32,
                 (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), run))
+
+krylov_create(dtype, handle) =
+    check(ccall(ENGINE[].tox_krylov_create, Int32, (DLDataType, Ptr{Ptr{Cvoid}}), dtype, handle))
+krylov_destroy(handle) = ccall(ENGINE[].tox_krylov_destroy, Cvoid, (Ptr{Cvoid},), handle)
+krylov_start(handle::Ptr, problem, x, b) =
+    check(ccall(ENGINE[].tox_krylov_start, Int32, (Ptr{Cvoid}, Ref{KrylovProblem}, Ptr{DLTensor}, Ptr{DLTensor}),
+                handle, problem, x, b))
+krylov_next(handle, x, y) =
+    check(ccall(ENGINE[].tox_krylov_next, Int32, (Ptr{Cvoid}, Ptr{Ptr{Cvoid}}, Ptr{Ptr{Cvoid}}), handle, x, y))
+krylov_run_plan(handle, plan, operands, count, conj, free) =
+    check(ccall(ENGINE[].tox_krylov_run_plan, Int32,
+                (Ptr{Cvoid}, Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Csize_t),
+                handle, plan, operands, count, conj, free))
+krylov_info(handle, info) =
+    check(ccall(ENGINE[].tox_krylov_info, Int32, (Ptr{Cvoid}, Ptr{KrylovInfo}), handle, info))
+krylov_result(handle, i, value, normres, vector, residual) =
+    check(ccall(ENGINE[].tox_krylov_result, Int32,
+                (Ptr{Cvoid}, Csize_t, Ptr{Cdouble}, Ptr{Cdouble}, Ptr{DLTensor}, Ptr{DLTensor}),
+                handle, i, value, normres, vector, residual))
 
 @inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
 

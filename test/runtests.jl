@@ -2,8 +2,8 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "errors", "host", "doctests",
-               "build", "examples"]
+const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "krylov", "errors", "host",
+               "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("standard/reference.jl")

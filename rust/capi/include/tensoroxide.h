@@ -43,6 +43,27 @@ typedef struct {
 // registers; what was lent for the rest.
 #define TOX_PROVIDER_AUTO 2
 
+// Extreme eigenvalues of a Hermitian map: restarted Lanczos.
+#define TOX_EIGSOLVE 0
+
+// exp(t·A)·x for a Hermitian map: Lanczos in time steps.
+#define TOX_EXPONENTIATE 1
+
+// (a0 + a1·A)·x = b: restarted GMRES.
+#define TOX_LINSOLVE 2
+
+// The same where a0 + a1·A is Hermitian and positive definite: conjugate gradients.
+#define TOX_LINSOLVE_POSITIVE 3
+
+// The smallest eigenvalues, ascending.
+#define TOX_SMALLEST_REAL 0
+
+// The largest eigenvalues, descending.
+#define TOX_LARGEST_REAL 1
+
+// The eigenvalues of largest magnitude, descending; of two with the same magnitude the negative one first.
+#define TOX_LARGEST_MAGNITUDE 2
+
 // Least estimated time: multiplications, elements moved, and a fixed time for each step.
 #define TOX_MINIMIZE_TIME 0
 
@@ -86,6 +107,10 @@ typedef struct {
 // Plus and times of Int64, modulo 2^64.
 #define TOX_WRAPPING 5
 
+// The memory of Krylov methods over vectors of one element type, and the problem that is being solved in it.
+// Problems of no larger size take no further memory. For one thread at a time.
+typedef struct tox_krylov tox_krylov;
+
 // A plan with the memory to run it. Any number of threads may run it at once.
 typedef struct tox_plan tox_plan;
 
@@ -94,6 +119,51 @@ typedef struct tox_workspace tox_workspace;
 
 // How a call went: `TOX_OK`, or what kind of failure it was.
 typedef int32_t tox_status;
+
+// A problem. What a method does not know is not read.
+typedef struct {
+  // `TOX_EIGSOLVE`, `TOX_EXPONENTIATE`, `TOX_LINSOLVE` or `TOX_LINSOLVE_POSITIVE`.
+  int32_t method;
+  // Eigenvalues: which ones, `TOX_SMALLEST_REAL`, `TOX_LARGEST_REAL` or `TOX_LARGEST_MAGNITUDE`.
+  int32_t which;
+  // Eigenvalues: how many.
+  size_t howmany;
+  // The most vectors of a Krylov space; for eigenvalues more than `howmany`, unless that is the whole space.
+  size_t krylovdim;
+  // The most Krylov spaces, or time steps; krylovdim·maxiter iterations of conjugate gradients.
+  size_t maxiter;
+  // Eigenvalues: the residual that counts as converged. Exponentials: the error for each unit of time. Systems: the
+  // residual.
+  double tol;
+  // Systems: the residual as a part of ‖b‖; the larger one of the two decides.
+  double rtol;
+  // Not 0: look at the residual or error after every application, and not only when the Krylov space is full.
+  int32_t eager;
+  // Exponentials: t.
+  double t_re;
+  // Its imaginary part, 0 for real vectors; so for those below.
+  double t_im;
+  // Systems: a0.
+  double a0_re;
+  // Its imaginary part.
+  double a0_im;
+  // Systems: a1.
+  double a1_re;
+  // Its imaginary part.
+  double a1_im;
+} tox_krylov_problem;
+
+// How it went.
+typedef struct {
+  // Eigenvalues that have reached the tolerance, from the first on without a gap. Else 1 if the result has, or 0.
+  uint64_t converged;
+  // Krylov spaces that were built; time steps; iterations of conjugate gradients.
+  uint64_t numiter;
+  // Applications of the map.
+  uint64_t numops;
+  // Results: eigenvectors, else 1; 0 before the end.
+  uint64_t results;
+} tox_krylov_info_t;
 
 // How a decomposition runs.
 typedef struct {
@@ -252,6 +322,79 @@ tox_status tox_set_provider(int32_t provider);
 
 // Who computes.
 int32_t tox_provider(void);
+
+// Makes memory for Krylov methods over vectors of an element type; none is taken before a problem is started.
+//
+// # Safety
+// `krylov` can be written.
+tox_status tox_krylov_create(DLDataType dtype, tox_krylov **krylov);
+
+// Frees what `tox_krylov_create` made; NULL is ignored.
+//
+// # Safety
+// `krylov` came from `tox_krylov_create`, was not destroyed before, and nobody uses it.
+void tox_krylov_destroy(tox_krylov *krylov);
+
+// Starts a problem from the vector `x`, a tensor of any shape whose elements are those of the vector, column-major.
+// `b` is the right-hand side of a system, of the same shape; NULL for other methods. Both are copied.
+//
+// Fails with `TOX_INVALID_ARGUMENT` for numbers that no problem can have and for mixed element types, with
+// `TOX_DIMENSION_MISMATCH`, `TOX_OUT_OF_MEMORY`.
+//
+// # Safety
+// `krylov` came from `tox_krylov_create`, and no other thread uses it; the pointers lead to what they are described
+// as.
+tox_status tox_krylov_start(tox_krylov *krylov,
+                            const tox_krylov_problem *problem,
+                            const DLTensor *x,
+                            const DLTensor *b);
+
+// Goes on with a problem: takes in what the host has written to `*y`, and asks for the next application of the map.
+// The host then reads the vector `*x`, writes what the map makes of it to `*y`, and calls again; both are
+// column-major without gaps, and valid until the next call. At the end both are NULL.
+//
+// Fails with `TOX_NOT_FINITE` (NaN or infinity in a vector); with `TOX_INVALID_ARGUMENT` for a start vector that is
+// zero, and for a map that turns out not to be Hermitian or positive definite; with `TOX_NO_CONVERGENCE`. The
+// problem has then ended.
+//
+// # Safety
+// As `tox_krylov_start`; `x` and `y` can be written.
+tox_status tox_krylov_next(tox_krylov *krylov, const void **x, void **y);
+
+// Runs a started problem to its end. The map takes operand `free` of the plan, from 0, to the plan's output, which
+// has to have the same shape. `operands` is an array of `count` tensors, of which that at `free` is not looked at;
+// `conj` as for `tox_plan_run`.
+//
+// Fails as `tox_krylov_next`; with `TOX_DIMENSION_MISMATCH` and `TOX_INVALID_ARGUMENT` for what does not fit the plan.
+//
+// # Safety
+// As `tox_krylov_start` and as `tox_plan_run`.
+tox_status tox_krylov_run_plan(tox_krylov *krylov,
+                               const tox_plan *plan,
+                               const DLTensor *operands,
+                               size_t count,
+                               const uint8_t *conj,
+                               size_t free);
+
+// Writes how a problem went.
+//
+// # Safety
+// `krylov` came from `tox_krylov_create`; `info` can be written.
+tox_status tox_krylov_info(const tox_krylov *krylov, tox_krylov_info_t *info);
+
+// Writes result `i`, from 0, of a problem that has come to its end: the eigenvalue to `*value`, the norm of its
+// residual (for exponentials the estimated error) to `*normres`, the vector to `vector`, and its residual, A·v − λ·v
+// or b − (a0 + a1·A)·x, to `residual`, which are tensors of as many elements as `x` had. What is NULL is not
+// written; exponentials have no residual.
+//
+// # Safety
+// As `tox_krylov_start`; nothing else uses the tensors during the call.
+tox_status tox_krylov_result(const tox_krylov *krylov,
+                             size_t i,
+                             double *value,
+                             double *normres,
+                             const DLTensor *vector,
+                             const DLTensor *residual);
 
 // Makes a workspace, without any memory at first.
 //

@@ -9,6 +9,7 @@
 #![allow(non_camel_case_types)] // names as C has them
 
 mod host;
+mod krylov;
 mod linalg;
 mod plan;
 mod semiring;
@@ -16,6 +17,7 @@ mod status;
 mod tensors;
 
 pub use host::*;
+pub use krylov::*;
 pub use linalg::*;
 pub use plan::*;
 pub use semiring::*;

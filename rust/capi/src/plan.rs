@@ -138,7 +138,7 @@ pub struct tox_plan {
     conj: Box<[bool]>,
 }
 
-enum AnyEinsum {
+pub(crate) enum AnyEinsum {
     F32(Einsum<f32>),
     F64(Einsum<f64>),
     C32(Einsum<Complex32>),
@@ -147,6 +147,15 @@ enum AnyEinsum {
 }
 
 impl tox_plan {
+    pub(crate) fn einsum(&self) -> &AnyEinsum {
+        &self.einsum
+    }
+
+    /// Whether the plan conjugates operand `i`.
+    pub(crate) fn conj(&self, i: usize) -> bool {
+        self.conj.get(i).is_some_and(|&flag| flag)
+    }
+
     fn plan(&self) -> &Plan {
         match &self.einsum {
             AnyEinsum::F32(einsum) => einsum.plan(),

@@ -119,6 +119,22 @@ impl From<tensoroxide_linalg::Error> for Failure {
     }
 }
 
+impl From<tensoroxide_krylov::Error> for Failure {
+    fn from(error: tensoroxide_krylov::Error) -> Failure {
+        use tensoroxide_krylov::Error;
+        let text = error.to_string();
+        let status = match error {
+            Error::NotFinite(_) => TOX_NOT_FINITE,
+            Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
+            Error::Projected(error) => Failure::from(error).status,
+            Error::Plan(error) => Failure::from(error).status,
+            Error::Memory(error) => Failure::from(error).status,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, text)
+    }
+}
+
 thread_local! {
     static LAST_ERROR: RefCell<CString> = RefCell::default();
 }

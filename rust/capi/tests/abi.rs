@@ -387,3 +387,177 @@ fn settings() {
         assert_eq!((tox_is_lent(c"dgemm".as_ptr()), tox_is_lent(null())), (0, 0));
     }
 }
+
+struct Space(*mut tox_krylov);
+
+impl Space {
+    fn new(dtype: DLDataType) -> Space {
+        let mut space = null_mut();
+        // SAFETY: the pointer leads to the variable above.
+        assert_eq!(unsafe { tox_krylov_create(dtype, &mut space) }, TOX_OK);
+        Space(space)
+    }
+
+    fn info(&self) -> tox_krylov_info_t {
+        let mut info = tox_krylov_info_t { converged: 9, numiter: 9, numops: 9, results: 9 };
+        // SAFETY: the pointers lead to the variable above and to what `tox_krylov_create` made.
+        assert_eq!(unsafe { tox_krylov_info(self.0, &mut info) }, TOX_OK);
+        info
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        // SAFETY: made by `tox_krylov_create`, and dropped once.
+        unsafe { tox_krylov_destroy(self.0) }
+    }
+}
+
+const PROBLEM: tox_krylov_problem = tox_krylov_problem {
+    method: TOX_EIGSOLVE,
+    which: TOX_LARGEST_REAL,
+    howmany: 1,
+    krylovdim: 10,
+    maxiter: 10,
+    tol: 1e-10,
+    rtol: 0.0,
+    eager: 0,
+    t_re: 1.0,
+    t_im: 0.0,
+    a0_re: 0.0,
+    a0_im: 0.0,
+    a1_re: 1.0,
+    a1_im: 0.0,
+};
+
+/// Applies the matrix (2 1; 1 2) until the problem ends.
+fn step_through<T: Scalar>(space: &Space) {
+    let (mut x, mut y) = (null(), null_mut());
+    loop {
+        // SAFETY: the pointers lead to the variables above; the engine's vectors have two elements.
+        unsafe {
+            assert_eq!(tox_krylov_next(space.0, &mut x, &mut y), TOX_OK, "{}", last_error());
+            if x.is_null() {
+                return assert!(y.is_null());
+            }
+            let (x, y) = (x.cast::<T>(), y.cast::<T>());
+            *y = *x + *x + *x.add(1);
+            *y.add(1) = *x + *x.add(1) + *x.add(1);
+        }
+    }
+}
+
+fn krylov_methods<T: Scalar>() {
+    let space = Space::new(T::DTYPE.into());
+    let mut start = Host::<T>::new(&[2], |i| 1.0 - i as f64);
+    start.data = vec![T::ONE, T::ZERO];
+    let mut found = Host::<T>::new(&[2, 1], |_| f64::NAN);
+    let mut left = Host::<T>::new(&[2], |_| f64::NAN);
+    let (mut value, mut normres) = (0.0, 0.0);
+    let near = |x: &[T], expected: [f64; 2]| {
+        for (x, expected) in x.iter().zip(expected) {
+            assert!((x.to_c64() - expected).norm() < 1e-5, "{x:?} {expected}");
+        }
+    };
+    let e = [(1f64.exp() + 3f64.exp()) / 2.0, (3f64.exp() - 1f64.exp()) / 2.0];
+    let root = 0.5f64.sqrt();
+    let cases = [
+        (TOX_EIGSOLVE, 3.0, [root, root]),
+        (TOX_EXPONENTIATE, 0.0, e),
+        (TOX_LINSOLVE, 0.0, [2.0 / 3.0, -1.0 / 3.0]),
+        (TOX_LINSOLVE_POSITIVE, 0.0, [2.0 / 3.0, -1.0 / 3.0]),
+    ];
+    for (method, eigenvalue, expected) in cases {
+        let problem = tox_krylov_problem { method, ..PROBLEM };
+        let mut right = Host::<T>::new(&[2], |_| 0.0);
+        right.data = vec![T::ONE, T::ZERO];
+        let (x, b, vector, residual) = (start.tensor(), right.tensor(), found.tensor(), left.tensor());
+        let no_residual = method == TOX_EXPONENTIATE;
+        let residual: *const DLTensor = if no_residual { null() } else { &residual };
+        // SAFETY: the pointers lead to the variables above.
+        unsafe {
+            assert_eq!(tox_krylov_start(space.0, &problem, &x, &b), TOX_OK, "{}", last_error());
+            let before = tox_krylov_result(space.0, 0, &mut value, &mut normres, &vector, null());
+            assert_eq!((before, space.info().results), (TOX_INVALID_ARGUMENT, 0));
+            step_through::<T>(&space);
+            assert_eq!(tox_krylov_result(space.0, 0, &mut value, &mut normres, &vector, residual), TOX_OK);
+            assert_eq!(tox_krylov_result(space.0, 1, null_mut(), null_mut(), null(), null()), TOX_INVALID_ARGUMENT);
+        }
+        near(&found.data, expected);
+        assert!((value - eigenvalue).abs() < 1e-5 && normres < 1e-5);
+        let info = space.info();
+        assert_eq!((info.converged, info.results), (1, 1));
+        assert!(info.numops >= 2 && info.numiter >= 1);
+    }
+
+    // The same by a plan: the engine runs it.
+    let plan = plan("ij,j->i", &[&[2, 2], &[2]], T::DTYPE.into(), 0).unwrap();
+    let mut matrix = Host::<T>::new(&[2, 2], |_| 0.0);
+    matrix.data = [2.0, 1.0, 1.0, 2.0].map(|x| T::from_c64(x.into())).to_vec();
+    let (x, operands, vector) = (start.tensor(), [matrix.tensor(), start.tensor()], found.tensor());
+    let run = |free| {
+        // SAFETY: the tensors point to the vectors above.
+        unsafe { tox_krylov_run_plan(space.0, plan.0, operands.as_ptr(), 2, null(), free) }
+    };
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(tox_krylov_start(space.0, &PROBLEM, &x, null()), TOX_OK);
+        assert_eq!(run(0), TOX_DIMENSION_MISMATCH);
+        assert_eq!(run(2), TOX_INVALID_ARGUMENT);
+        assert_eq!(run(1), TOX_OK);
+        assert_eq!(tox_krylov_result(space.0, 0, &mut value, null_mut(), &vector, null()), TOX_OK);
+    }
+    assert!((value - 3.0).abs() < 1e-5);
+    near(&found.data, [root, root]);
+    // One operand alone is half a map.
+    // SAFETY: as above.
+    unsafe {
+        assert_eq!(tox_krylov_run_plan(space.0, plan.0, operands.as_ptr(), 1, null(), 0), TOX_INVALID_ARGUMENT);
+        let conj = [0u8, 1];
+        let antilinear = tox_krylov_run_plan(space.0, plan.0, operands.as_ptr(), 2, conj.as_ptr(), 1);
+        assert_eq!(antilinear == TOX_INVALID_ARGUMENT, T::DTYPE.is_complex());
+    }
+}
+
+#[test]
+fn krylov_methods_in_every_type() {
+    for dtype in DType::ALL {
+        with_scalar!(dtype, T => krylov_methods::<T>());
+    }
+}
+
+#[test]
+fn krylov_problems_that_are_refused() {
+    let space = Space::new(F64);
+    let (mut x, mut single) = (Host::<f64>::new(&[3], |_| 0.0), Host::<f32>::new(&[3], |_| 1.0));
+    let mut short = Host::<f64>::new(&[2], |_| 1.0);
+    let (zero, single, short) = (x.tensor(), single.tensor(), short.tensor());
+    let start = |problem: &tox_krylov_problem, x: *const DLTensor, b: *const DLTensor| {
+        // SAFETY: the tensors point to the vectors above.
+        unsafe { tox_krylov_start(space.0, problem, x, b) }
+    };
+    let linsolve = tox_krylov_problem { method: TOX_LINSOLVE, ..PROBLEM };
+    assert_eq!(start(&tox_krylov_problem { method: 9, ..PROBLEM }, &zero, null()), TOX_INVALID_ARGUMENT);
+    assert_eq!(start(&tox_krylov_problem { which: 9, ..PROBLEM }, &zero, null()), TOX_INVALID_ARGUMENT);
+    assert_eq!(start(&tox_krylov_problem { howmany: 4, ..PROBLEM }, &zero, null()), TOX_INVALID_ARGUMENT);
+    assert_eq!(start(&PROBLEM, null(), null()), TOX_NULL_POINTER);
+    assert_eq!(start(&PROBLEM, &single, null()), TOX_INVALID_ARGUMENT);
+    assert_eq!(start(&linsolve, &zero, null()), TOX_NULL_POINTER);
+    assert_eq!(start(&linsolve, &zero, &short), TOX_DIMENSION_MISMATCH);
+    assert_eq!(start(&PROBLEM, &zero, null()), TOX_OK);
+    let (mut from, mut to) = (null(), null_mut());
+    // SAFETY: the pointers lead to the variables above, or are NULL, which is refused.
+    unsafe {
+        assert_eq!(tox_krylov_next(space.0, &mut from, &mut to), TOX_INVALID_ARGUMENT);
+        assert!(last_error().contains("zero"), "{}", last_error());
+        assert_eq!((tox_krylov_next(space.0, &mut from, &mut to), from.is_null()), (TOX_OK, true));
+        assert_eq!(tox_krylov_next(space.0, null_mut(), &mut to), TOX_NULL_POINTER);
+        assert_eq!(tox_krylov_next(null_mut(), &mut from, &mut to), TOX_NULL_POINTER);
+        assert_eq!(
+            tox_krylov_create(DLDataType { code: 0, bits: 8, lanes: 1 }, &mut null_mut()),
+            TOX_UNSUPPORTED_DTYPE
+        );
+        assert_eq!(tox_krylov_create(F64, null_mut()), TOX_NULL_POINTER);
+        tox_krylov_destroy(null_mut());
+    }
+}

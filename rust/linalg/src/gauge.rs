@@ -19,8 +19,14 @@ fn phase<T: Scalar>(x: T) -> T {
     T::from_c64(Complex64::new(re / modulus, im / modulus))
 }
 
-/// Divides a vector of norm 1 by the phase of its leading entry, and returns that phase.
-pub(crate) fn fix_vector<T: Scalar>(x: &mut [T]) -> T {
+/// Divides a vector of norm 1 by the phase of its leading entry, the first of those of largest modulus, and returns that phase.
+///
+/// ```
+/// let mut x = [0.6, -0.8];
+/// assert_eq!(tensoroxide_linalg::fix_vector(&mut x), -1.0);
+/// assert_eq!(x, [-0.6, 0.8]);
+/// ```
+pub fn fix_vector<T: Scalar>(x: &mut [T]) -> T {
     let largest = x.iter().fold(<T::Real as Scalar>::ZERO, |largest, x| largest.max(x.abs_sqr()));
     let slack = T::Real::from_f64(1.0 - 20.0 * x.len() as f64 * T::Real::EPSILON.to_f64());
     let Some(lead) = x.iter().position(|x| x.abs_sqr() >= slack * largest) else {

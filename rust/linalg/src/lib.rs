@@ -16,6 +16,7 @@ mod truncation;
 
 pub use eigh::eigh_full;
 pub use error::Error;
+pub use gauge::fix_vector;
 pub use qr::qr_compact;
 pub use stack::{Run, Workspaces};
 pub use svd::{svd_compact, svd_trunc};
