@@ -2,14 +2,16 @@
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
 Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), and the algebras `MaxPlus`, `MinPlus`,
-`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions `svd_compact`, `svd_trunc`, `qr_compact`, `eigh_full`, the Krylov
-methods `eigsolve`, `exponentiate`, `linsolve`, the paths `contraction_path`, `save_path`, `load_path`, and
-`versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`, `library_path` are called with the module's
-name before them.
+`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions (`svd_compact`, `svd_full`, `svd_vals`, `svd_trunc`, `qr_compact`,
+`qr_full`, `qr_null`, `qr_pivoted`, `lq_compact`, `lq_full`, `lq_null`, `left_polar`, `right_polar`, `eigh_full`,
+`eigh_vals`, `eigh_range`, `eigh_trunc`), `expm`, `hermitian_function` and `matrix_norm`, the Krylov methods `eigsolve`,
+`exponentiate`, `linsolve`, the paths `contraction_path`,
+`save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
+`library_path` are called with the module's name before them.
 """
 module TensorOxide
 
-using LinearAlgebra: LinearAlgebra, Adjoint, Hermitian, Symmetric, Transpose
+using LinearAlgebra: LinearAlgebra, Adjoint, Diagonal, Hermitian, Symmetric, Transpose
 
 export contraction_plan, einsum, einsum!
 export AndOr, MaxPlus, MaxTimes, MinPlus, PlusTimes

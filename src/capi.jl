@@ -133,6 +133,22 @@ struct Engine
     tox_krylov_run_plan::Ptr{Cvoid}
     tox_krylov_info::Ptr{Cvoid}
     tox_krylov_result::Ptr{Cvoid}
+    tox_svd_full::Ptr{Cvoid}
+    tox_svd_vals::Ptr{Cvoid}
+    tox_qr_full::Ptr{Cvoid}
+    tox_qr_null::Ptr{Cvoid}
+    tox_lq_compact::Ptr{Cvoid}
+    tox_lq_full::Ptr{Cvoid}
+    tox_lq_null::Ptr{Cvoid}
+    tox_left_polar::Ptr{Cvoid}
+    tox_right_polar::Ptr{Cvoid}
+    tox_qr_pivoted::Ptr{Cvoid}
+    tox_eigh_vals::Ptr{Cvoid}
+    tox_eigh_range::Ptr{Cvoid}
+    tox_eigh_trunc::Ptr{Cvoid}
+    tox_hermitian_function::Ptr{Cvoid}
+    tox_expm::Ptr{Cvoid}
+    tox_norm::Ptr{Cvoid}
 end
 
 # NULL until the engine is loaded: Julia then throws instead of calling it.
@@ -235,6 +251,36 @@ krylov_result(handle, i, value, normres, vector, residual) =
     check(ccall(ENGINE[].tox_krylov_result, Int32,
                 (Ptr{Cvoid}, Csize_t, Ptr{Cdouble}, Ptr{Cdouble}, Ptr{DLTensor}, Ptr{DLTensor}),
                 handle, i, value, normres, vector, residual))
+# Functions of one input and of one, two or three outputs, without anything else.
+for (outputs, names) in ((1, (:svd_vals, :qr_null, :lq_null, :eigh_vals, :expm)),
+                         (2, (:qr_full, :lq_compact, :lq_full, :left_polar, :right_polar)), (3, (:svd_full,)))
+    for name in names
+        types = Expr(:tuple, :(Ptr{DLTensor}), :Int32, ntuple(_ -> :(Ptr{DLTensor}), outputs)..., :(Ref{RunOptions}))
+        tensors = [:(tensor(t, $(k + 1))) for k in 1:outputs]
+        @eval $(Symbol(:engine_, name))(t, conj, run) =
+            check(ccall(ENGINE[].$(Symbol(:tox_, name)), Int32, $types, t, conj, $(tensors...), run))
+    end
+end
+engine_qr_pivoted(t, conj, atol, rtol, p, rank, run) =
+    check(ccall(ENGINE[].tox_qr_pivoted, Int32,
+                (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64}, Ptr{Int64},
+                 Ref{RunOptions}),
+                t, conj, atol, rtol, tensor(t, 2), tensor(t, 3), p, rank, run))
+engine_eigh_range(t, conj, first, run) =
+    check(ccall(ENGINE[].tox_eigh_range, Int32,
+                (Ptr{DLTensor}, Int32, Int64, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, first, tensor(t, 2), tensor(t, 3), run))
+engine_eigh_trunc(t, conj, truncation, rank, ϵ, run) =
+    check(ccall(ENGINE[].tox_eigh_trunc, Int32,
+                (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64}, Ptr{Cdouble},
+                 Ref{RunOptions}),
+                t, conj, truncation, tensor(t, 2), tensor(t, 3), rank, ϵ, run))
+engine_hermitian_function(t, conj, f, run) =
+    check(ccall(ENGINE[].tox_hermitian_function, Int32,
+                (Ptr{DLTensor}, Int32, Int32, Ptr{DLTensor}, Ref{RunOptions}), t, conj, f, tensor(t, 2), run))
+engine_norm(t, kind, run) =
+    check(ccall(ENGINE[].tox_norm, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{RunOptions}),
+                t, kind, tensor(t, 2), run))
 
 @inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
 

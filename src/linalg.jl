@@ -3,4 +3,8 @@
 include("linalg/stack.jl")
 include("linalg/svd.jl")
 include("linalg/qr.jl")
+include("linalg/lq.jl")
+include("linalg/polar.jl")
 include("linalg/eigh.jl")
+include("linalg/functions.jl")
+include("linalg/norms.jl")

@@ -3,20 +3,6 @@
 using TensorOxide, Test, Random, LinearAlgebra
 const TO = TensorOxide
 
-tolerance(A) = 10 * (sum(size(A)) + 1) * eps(real(eltype(A)))
-near(X, A) = norm(X - A) <= tolerance(A) * max(norm(A), floatmin(real(eltype(A))))
-orthonormal(Q) = norm(Q' * Q - I) <= 10 * (sum(size(Q)) + 1) * eps(real(eltype(Q)))
-"In each column, an entry of largest magnitude is real and positive."
-function gauged(U)
-    ε = eps(real(eltype(U)))
-    return all(eachcol(U)) do u
-        largest = maximum(abs, u)
-        any(x -> abs(x) >= largest * (1 - 8ε) && imag(x) == 0 && real(x) > 0, u)
-    end
-end
-
-const SHAPES = [(3, 3), (7, 4), (4, 7), (1, 5), (5, 1), (1, 1), (0, 3), (3, 0), (0, 0), (40, 30)]
-
 @testset "$T" for T in TYPES
     rng = MersenneTwister(6)
     for shape in SHAPES, kind in layouts(T, shape)

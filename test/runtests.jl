@@ -2,10 +2,11 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "krylov", "errors", "host",
+const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "krylov", "errors", "host",
                "doctests", "build", "examples"]
 
 include("layouts.jl")
+include("factors.jl")
 include("standard/reference.jl")
 
 "Passed, and failed or broken off, tests of a finished test set."

@@ -58,3 +58,98 @@ function check_hermitian(A::AbstractArray{T}) where {T}
         "pass `Hermitian(A)` to use one triangle of it"))
     return nothing
 end
+
+"""
+    w = eigh_vals(A)
+
+The eigenvalues of [`eigh_full`](@ref) alone, which takes a fraction of the time.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> round.(TensorOxide.eigh_vals([0.0 1.0; 1.0 0.0]); digits = 12)
+2-element Vector{Float64}:
+ -1.0
+  1.0
+```
+"""
+function eigh_vals(A::Stack; run...)
+    T, n = matrix_type(A), check_square(A)
+    return eigh_vals!(A, Array{real(T)}(undef, n, batch_size(A)...); run...)
+end
+
+"""
+    eigh_vals!(A, w; workspace = nothing, provider = nothing)
+
+[`eigh_vals`](@ref) into an array of the caller, which is returned. `A` stays as it is.
+"""
+function eigh_vals!(A::Stack, w::AbstractArray; run...)
+    check_square(A)
+    check_hermitian(A)
+    return decompose(engine_eigh_vals, (lower(A),), (w,); run...)[1]
+end
+
+"""
+    w, V = eigh_range(A, range)
+
+The eigenvalues of [`eigh_full`](@ref) with these numbers, in ascending order, and their vectors: `eigh_range(A, 1:3)` is the
+three lowest. Throws a `BoundsError` for a range that reaches beyond `1:n`.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> w, V = TensorOxide.eigh_range([3.0 0.0; 0.0 1.0], 1:1);
+
+julia> w, vec(V)
+([1.0], [0.0, 1.0])
+```
+"""
+function eigh_range(A::Stack, range::AbstractUnitRange{<:Integer}; run...)
+    T, n = matrix_type(A), check_square(A)
+    w = Array{real(T)}(undef, length(range), batch_size(A)...)
+    return eigh_range!(A, range, (w, Array{T}(undef, n, length(range), batch_size(A)...)); run...)
+end
+
+"""
+    eigh_range!(A, range, (w, V); workspace = nothing, provider = nothing)
+
+[`eigh_range`](@ref) into arrays of the caller, which are returned. `A` stays as it is.
+"""
+function eigh_range!(A::Stack, range::AbstractUnitRange{<:Integer}, wV::Tuple; run...)
+    n = check_square(A)
+    check_hermitian(A)
+    isempty(range) || issubset(range, 1:n) || throw(BoundsError(1:n, range))
+    size(wV[1], 1) == length(range) || throw(DimensionMismatch(
+        "w of size $(size(wV[1])) has no room for the $(length(range)) values of $range"))
+    first0 = isempty(range) ? 0 : first(range) - 1
+    return decompose((tensors, conj, how) -> engine_eigh_range(tensors, conj, first0, how), (lower(A),), wV; run...)
+end
+
+"""
+    w, V, ϵ = eigh_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
+                         keep_multiplets = false)
+
+Eigendecomposition as by [`eigh_full`](@ref), cut to the eigenvalues of largest modulus, in the order of descending modulus.
+The rules are those of [`svd_trunc`](@ref), applied to the moduli, and `ϵ` is the 2-norm of what was cut: `norm(A -
+V·Diagonal(w)·V') ≈ ϵ`. A stack is cut to one rank, and `ϵ` is then an array. Of equal moduli the order is free.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> w, V, ϵ = TensorOxide.eigh_trunc([2.0 0.0; 0.0 -3.0]; maxrank = 1);
+
+julia> w, ϵ
+([-3.0], 2.0)
+```
+"""
+function eigh_trunc(A::Stack; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0, rtol::Real = 0,
+                    discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
+    T, n, batch = matrix_type(A), check_square(A), batch_size(A)
+    check_hermitian(A)
+    rules, most = truncation(n, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
+    w, V = Array{real(T)}(undef, most, batch...), Array{T}(undef, n, most, batch...)
+    r, ϵ = decompose_truncated(engine_eigh_trunc, lower(A), rules, (w, V); run...)
+    r == most && return w, V, ϵ
+    colons = map(_ -> :, batch)
+    return w[1:r, colons...], V[:, 1:r, colons...], ϵ
+end

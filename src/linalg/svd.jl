@@ -39,6 +39,66 @@ end
 """
 svd_compact!(A::Stack, USVᴴ::Tuple; run...) = decompose(engine_svd_compact, (A,), USVᴴ; run...)
 
+"""
+    U, S, Vᴴ = svd_full(A)
+
+[`svd_compact`](@ref) with square, unitary factors: `U` is `m×m`, `S` has `k = min(m, n)` entries, `Vᴴ` is `n×n`. The first
+`k` columns of `U` and rows of `Vᴴ` are those of `svd_compact`; in each further column of `U`, and of `V`, the entry of
+largest magnitude is real and positive.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> U, S, Vᴴ = TensorOxide.svd_full([3.0 0.0; 0.0 2.0; 0.0 0.0]);
+
+julia> size(U), S, size(Vᴴ)
+((3, 3), [3.0, 2.0], (2, 2))
+```
+"""
+function svd_full(A::Stack; run...)
+    T, batch = matrix_type(A), batch_size(A)
+    m, n = matrix_size(A)
+    U, Vᴴ = Array{T}(undef, m, m, batch...), Array{T}(undef, n, n, batch...)
+    return svd_full!(A, (U, Array{real(T)}(undef, min(m, n), batch...), Vᴴ); run...)
+end
+function svd_full(A::AbstractArray, rows::Tuple, columns::Tuple; run...)
+    M, m, n = matricize(A, rows, columns)
+    U, S, Vᴴ = svd_full(M; run...)
+    return reshape(U, m..., :), S, reshape(Vᴴ, :, n...)
+end
+
+"""
+    svd_full!(A, (U, S, Vᴴ); workspace = nothing, provider = nothing)
+
+[`svd_full`](@ref) into arrays of the caller, which are returned. `A` stays as it is.
+"""
+svd_full!(A::Stack, USVᴴ::Tuple; run...) = decompose(engine_svd_full, (A,), USVᴴ; run...)
+
+"""
+    S = svd_vals(A)
+
+The singular values of [`svd_compact`](@ref) alone, which takes a fraction of the time.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> round.(TensorOxide.svd_vals([0.0 2.0; 3.0 0.0]); digits = 12)
+2-element Vector{Float64}:
+ 3.0
+ 2.0
+```
+"""
+svd_vals(A::Stack; run...) =
+    svd_vals!(A, Array{real(matrix_type(A))}(undef, min(matrix_size(A)...), batch_size(A)...); run...)
+svd_vals(A::AbstractArray, rows::Tuple, columns::Tuple; run...) = svd_vals(matricize(A, rows, columns)[1]; run...)
+
+"""
+    svd_vals!(A, S; workspace = nothing, provider = nothing)
+
+[`svd_vals`](@ref) into an array of the caller, which is returned. `A` stays as it is.
+"""
+svd_vals!(A::Stack, S::AbstractArray; run...) = decompose(engine_svd_vals, (A,), (S,); run...)[1]
+
 "Fresh arrays for `k` singular values and their vectors."
 function svd_room(A, k)
     T, batch = matrix_type(A), batch_size(A)
@@ -62,6 +122,8 @@ Each rule says how many values may stay, the strictest one decides, and then `mi
 - `keep_multiplets = true`: a group of equal values that a cut would part is cut off as a whole, or kept as a whole
   where fewer than `minrank` would stay.
 
+A stack is cut to one rank, the largest that one of its matrices needs, and `ϵ` is then an array with a number for each.
+
 Throws what [`svd_compact`](@ref) throws, and an `ArgumentError` for a negative or `NaN` bound.
 
 ```jldoctest
@@ -73,24 +135,36 @@ julia> S, ϵ
 ([5.0], 5.0)
 ```
 """
-function svd_trunc(A::AbstractMatrix; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0,
-                   rtol::Real = 0, discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
-    maxrank >= 0 || throw(ArgumentError("maxrank = $maxrank is negative"))
-    minrank >= 0 || throw(ArgumentError("minrank = $minrank is negative"))
-    k = min(size(A)...)
-    most = min(k, max(maxrank, minrank))
+function svd_trunc(A::Stack; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0, rtol::Real = 0,
+                   discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
+    matrix_type(A)
+    k = min(matrix_size(A)...)
+    rules, most = truncation(k, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
     U, S, Vᴴ = svd_room(A, most)
-    rules = Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets)
-    rank = Ref{Int64}(0)
-    ϵ = Ref{Float64}(0)
-    engine = (tensors, conj, run) -> engine_svd_trunc(tensors, conj, rules, rank, ϵ, run)
-    decompose(engine, (A,), (U, S, Vᴴ); run...)
-    r = rank[]
-    r == most && return U, S, Vᴴ, eltype(S)(ϵ[])
-    return U[:, 1:r], S[1:r], Vᴴ[1:r, :], eltype(S)(ϵ[])
+    r, ϵ = decompose_truncated(engine_svd_trunc, A, rules, (U, S, Vᴴ); run...)
+    r == most && return U, S, Vᴴ, ϵ
+    colons = map(_ -> :, batch_size(A))
+    return U[:, 1:r, colons...], S[1:r, colons...], Vᴴ[1:r, :, colons...], ϵ
 end
 function svd_trunc(A::AbstractArray, rows::Tuple, columns::Tuple; options...)
     M, m, n = matricize(A, rows, columns)
     U, S, Vᴴ, ϵ = svd_trunc(M; options...)
     return reshape(U, m..., :), S, reshape(Vᴴ, :, n...), ϵ
+end
+
+"The engine's rules of truncation for `k` values, and how many of them can stay at most."
+function truncation(k, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
+    maxrank >= 0 || throw(ArgumentError("maxrank = $maxrank is negative"))
+    minrank >= 0 || throw(ArgumentError("minrank = $minrank is negative"))
+    rules = Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets)
+    return rules, min(k, max(maxrank, minrank))
+end
+
+"Call the engine with the rules of a truncation: the rank, and the norm of what was cut, for a stack an array of them."
+function decompose_truncated(engine, A, rules, outputs; run...)
+    R = real(matrix_type(A))
+    rank = Ref{Int64}(0)
+    ϵ = Array{Float64}(undef, batch_size(A))
+    decompose((tensors, conj, how) -> engine(tensors, conj, rules, rank, ϵ, how), (A,), outputs; run...)
+    return rank[], ndims(A) == 2 ? R(ϵ[]) : R.(ϵ)
 end

@@ -64,6 +64,36 @@ typedef struct {
 // The eigenvalues of largest magnitude, descending; of two with the same magnitude the negative one first.
 #define TOX_LARGEST_MAGNITUDE 2
 
+// The exponential.
+#define TOX_FUNCTION_EXP 0
+
+// The natural logarithm.
+#define TOX_FUNCTION_LOG 1
+
+// The square root; 0 of an eigenvalue that is negative by no more than rounding.
+#define TOX_FUNCTION_SQRT 2
+
+// 1/x.
+#define TOX_FUNCTION_INV 3
+
+// 1/√x.
+#define TOX_FUNCTION_INV_SQRT 4
+
+// The root of the sum of the squared magnitudes.
+#define TOX_NORM_FROBENIUS 0
+
+// The largest singular value.
+#define TOX_NORM_SPECTRAL 1
+
+// The sum of the singular values.
+#define TOX_NORM_NUCLEAR 2
+
+// The largest sum of magnitudes of a column.
+#define TOX_NORM_ONE 3
+
+// The largest sum of magnitudes of a row.
+#define TOX_NORM_INFINITY 4
+
 // Least estimated time: multiplications, elements moved, and a fixed time for each step.
 #define TOX_MINIMIZE_TIME 0
 
@@ -408,8 +438,8 @@ tox_status tox_workspace_create(tox_workspace **workspace);
 // `workspace` came from `tox_workspace_create`, was not destroyed before, and nobody uses it.
 void tox_workspace_destroy(tox_workspace *workspace);
 
-// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
-// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
+// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u`
+// m×k; `s` k, real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
 //
 // Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
 // `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were. `run` may be NULL.
@@ -424,11 +454,12 @@ tox_status tox_svd_compact(const DLTensor *a,
                            const tox_run *run);
 
 // As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
-// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
-// that were cut off. `limits` may be NULL: nothing is then cut off.
+// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `error` gets the 2-norm of the
+// values that were cut off, one number for each matrix of the batch. A stack is cut to one rank, the largest that one
+// of its matrices needs, and more than that may be written. `limits` may be NULL: nothing is then cut off.
 //
 // # Safety
-// As `tox_svd_compact`; `rank` and `error` can be written.
+// As `tox_svd_compact`; `rank` and, for as many numbers as there are matrices, `error` can be written.
 tox_status tox_svd_trunc(const DLTensor *a,
                          int32_t conj_a,
                          const tox_truncation *limits,
@@ -439,28 +470,190 @@ tox_status tox_svd_trunc(const DLTensor *a,
                          double *error,
                          const tox_run *run);
 
-// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
-// m×k; `r` k×n. Fails as `tox_svd_compact`.
+// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is
+// not 0; `q` m×k; `r` k×n. Fails as `tox_svd_compact`.
 //
 // # Safety
 // As `tox_svd_compact`.
-tox_status tox_qr_compact(const DLTensor *a,
+tox_status tox_qr_compact(const DLTensor *a, int32_t conj_a, const DLTensor *q, const DLTensor *r, const tox_run *run);
+
+// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read,
+// conjugated first if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and
+// positive. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eigh_full(const DLTensor *a, int32_t conj_a, const DLTensor *w, const DLTensor *v, const tox_run *run);
+
+// The n eigenvalues of a Hermitian A, ascending. `a` is n×n, of which only the lower triangle is read, conjugated
+// first if `conj_a` is not 0; `w` n, real. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eigh_vals(const DLTensor *a, int32_t conj_a, const DLTensor *w, const tox_run *run);
+
+// Neighbours of the ascending eigenvalues of a Hermitian A and their vectors, from number `first`, counted from 0, on.
+// `a` as for `tox_eigh_full`; `w` as many as are asked for; `v` n×that many. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eigh_range(const DLTensor *a,
                           int32_t conj_a,
-                          const DLTensor *q,
-                          const DLTensor *r,
+                          int64_t first,
+                          const DLTensor *w,
+                          const DLTensor *v,
                           const tox_run *run);
 
-// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
-// if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
+// The eigenvalues of largest modulus of a Hermitian A, in the order of descending modulus, and their vectors: as many
+// as the truncation of these moduli keeps. `a` as for `tox_eigh_full`; `w`, `v`, `limits`, `rank` and `error` as for
+// `tox_svd_trunc`.
+//
+// # Safety
+// As `tox_svd_trunc`.
+tox_status tox_eigh_trunc(const DLTensor *a,
+                          int32_t conj_a,
+                          const tox_truncation *limits,
+                          const DLTensor *w,
+                          const DLTensor *v,
+                          int64_t *rank,
+                          double *error,
+                          const tox_run *run);
+
+// X = exp(A). `a` is n×n, conjugated first if `conj_a` is not 0; `x` n×n; of a Hermitian A, X is Hermitian to the last
+// bit. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_expm(const DLTensor *a,
+                    int32_t conj_a,
+                    const DLTensor *x,
+                    const tox_run *run);
+
+// X = V·Diagonal(f(W))·Vᴴ for a Hermitian A = V·Diagonal(W)·Vᴴ. `a` as for `tox_eigh_full`; `function` is one of
+// `TOX_FUNCTION_…`; `x` n×n. Fails with `TOX_INVALID_ARGUMENT` if f is not finite at an eigenvalue, and otherwise as
 // `tox_svd_compact`.
 //
 // # Safety
 // As `tox_svd_compact`.
-tox_status tox_eigh_full(const DLTensor *a,
-                         int32_t conj_a,
-                         const DLTensor *w,
-                         const DLTensor *v,
-                         const tox_run *run);
+tox_status tox_hermitian_function(const DLTensor *a,
+                                  int32_t conj_a,
+                                  int32_t function,
+                                  const DLTensor *x,
+                                  const tox_run *run);
+
+// A norm of each matrix of the batch, 0 of an empty one. `a` is m×n; `kind` is one of `TOX_NORM_…`; `x`, real, has the
+// axes of the batch: none for one matrix. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_norm(const DLTensor *a,
+                    int32_t kind,
+                    const DLTensor *x,
+                    const tox_run *run);
+
+// A = Q·R with a unitary Q. `a` is m×n, conjugated first if `conj_a` is not 0; `q` m×m; `r` m×n. The first k = min(m,
+// n) columns of Q and rows of R are those of `tox_qr_compact`; in each further column of Q the entry of largest
+// magnitude is real and positive. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_qr_full(const DLTensor *a,
+                       int32_t conj_a,
+                       const DLTensor *q,
+                       const DLTensor *r,
+                       const tox_run *run);
+
+// The columns of Q that `tox_qr_full` has beyond the first k = min(m, n). `a` is m×n, conjugated first if `conj_a` is
+// not 0; `n` m×(m − k). Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_qr_null(const DLTensor *a, int32_t conj_a, const DLTensor *n, const tox_run *run);
+
+// A = L·Q, L's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `l` m×k, k = min(m,
+// n); `q` k×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lq_compact(const DLTensor *a,
+                          int32_t conj_a,
+                          const DLTensor *l,
+                          const DLTensor *q,
+                          const tox_run *run);
+
+// A = L·Q with a unitary Q. `a` is m×n, conjugated first if `conj_a` is not 0; `l` m×n; `q` n×n. The first k = min(m,
+// n) columns of L and rows of Q are those of `tox_lq_compact`; each further row of Q is the adjoint of a vector whose
+// entry of largest magnitude is real and positive. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lq_full(const DLTensor *a,
+                       int32_t conj_a,
+                       const DLTensor *l,
+                       const DLTensor *q,
+                       const tox_run *run);
+
+// The rows of Q that `tox_lq_full` has beyond the first k = min(m, n). `a` is m×n, conjugated first if `conj_a` is not
+// 0; `n` (n − k)×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lq_null(const DLTensor *a, int32_t conj_a, const DLTensor *n, const tox_run *run);
+
+// A = W·P with WᴴW = 1 and P Hermitian, without negative eigenvalues. `a` is m×n with m ≥ n, conjugated first if
+// `conj_a` is not 0; `w` m×n; `p` n×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_left_polar(const DLTensor *a, int32_t conj_a, const DLTensor *w, const DLTensor *p, const tox_run *run);
+
+// A = P·Wᴴ with WᴴW = 1 and P Hermitian, without negative eigenvalues. `a` is m×n with m ≤ n, conjugated first if
+// `conj_a` is not 0; `p` m×m; `wh` m×n. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_right_polar(const DLTensor *a,
+                           int32_t conj_a,
+                           const DLTensor *p,
+                           const DLTensor *wh,
+                           const tox_run *run);
+
+// A[:, p] = Q·R with column pivoting, R's diagonal real, not negative and not increasing. `a` is m×n, conjugated first
+// if `conj_a` is not 0; `q` m×k, k = min(m, n); `r` k×n. `p` gets n numbers for each matrix of the batch, counted from
+// 0; `rank`, for each, the number of diagonal elements of R above `atol` and above `rtol` times the first; `rtol` is
+// max(m, n)·eps if it is negative. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`; as many numbers as said can be written to `p` and `rank`.
+tox_status tox_qr_pivoted(const DLTensor *a,
+                          int32_t conj_a,
+                          double atol,
+                          double rtol,
+                          const DLTensor *q,
+                          const DLTensor *r,
+                          int64_t *p,
+                          int64_t *rank,
+                          const tox_run *run);
+
+// A = U·Diagonal(S)·Vᴴ with unitary factors. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×m; `s` k =
+// min(m, n), real; `vh` n×n. The first k columns of U and rows of Vᴴ are those of `tox_svd_compact`; the further ones
+// are gauged alike. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_svd_full(const DLTensor *a,
+                        int32_t conj_a,
+                        const DLTensor *u,
+                        const DLTensor *s,
+                        const DLTensor *vh,
+                        const tox_run *run);
+
+// The k = min(m, n) singular values of A, descending. `a` is m×n, conjugated first if `conj_a` is not 0; `s` k, real.
+// Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_svd_vals(const DLTensor *a, int32_t conj_a, const DLTensor *s, const tox_run *run);
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //

@@ -1,7 +1,17 @@
 //! Decompositions: of matrices, and of every matrix of a stack.
 //!
-//! The first two axes of a tensor are the rows and columns of a matrix. Further axes are a batch, the same for all tensors of a
-//! call: each of its matrices is decomposed. Of a batch that fails, some matrices may have been written.
+//! The first two axes of a tensor are the rows and columns of a matrix. Further axes are a batch, the same for all
+//! tensors of a call: each of its matrices is decomposed. Of a batch that fails, some matrices may have been written.
+
+mod eigh;
+mod functions;
+mod orthogonal;
+mod svd;
+
+pub use eigh::*;
+pub use functions::*;
+pub use orthogonal::*;
+pub use svd::*;
 
 use std::sync::OnceLock;
 
@@ -106,6 +116,18 @@ fn truncation(t: &tox_truncation) -> Result<Truncation, Failure> {
     })
 }
 
+/// Numbers that are no tensor.
+///
+/// # Safety
+/// `start` is NULL, or as many numbers as `len` can be written, which nothing else uses.
+unsafe fn numbers<'a, T>(start: *mut T, name: &str, len: usize) -> Result<&'a mut [T], Failure> {
+    match start.is_null() {
+        true => Err(Failure::null(name)),
+        // SAFETY: the caller's promise.
+        false => Ok(unsafe { std::slice::from_raw_parts_mut(start, len) }),
+    }
+}
+
 /// The tensors of a decomposition: the input, then the outputs by name.
 struct Tensors<'a, const N: usize> {
     a: Borrowed<'a>,
@@ -136,8 +158,8 @@ unsafe fn tensors<'a, const N: usize>(
     }
 }
 
-/// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u` m×k; `s` k,
-/// real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
+/// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u`
+/// m×k; `s` k, real; `vh` k×n. In each column of U the entry of largest magnitude is real and positive.
 ///
 /// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (mixed element types), `TOX_ALIASING`, `TOX_NOT_FINITE`,
 /// `TOX_NO_CONVERGENCE`, `TOX_OUT_OF_MEMORY`; the outputs are then as they were. `run` may be NULL.
@@ -167,11 +189,12 @@ pub unsafe extern "C" fn tox_svd_compact(
 }
 
 /// As `tox_svd_compact`, truncated. `u`, `s` and `vh` have room for as many columns, values and rows as `maxrank` and
-/// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `*error` is the 2-norm of the values
-/// that were cut off. `limits` may be NULL: nothing is then cut off.
+/// `minrank` allow, or more; the first `*rank` are written, the rest is left as it was. `error` gets the 2-norm of the
+/// values that were cut off, one number for each matrix of the batch. A stack is cut to one rank, the largest that one
+/// of its matrices needs, and more than that may be written. `limits` may be NULL: nothing is then cut off.
 ///
 /// # Safety
-/// As `tox_svd_compact`; `rank` and `error` can be written.
+/// As `tox_svd_compact`; `rank` and, for as many numbers as there are matrices, `error` can be written.
 #[no_mangle]
 #[allow(clippy::too_many_arguments)]
 pub unsafe extern "C" fn tox_svd_trunc(
@@ -187,26 +210,26 @@ pub unsafe extern "C" fn tox_svd_trunc(
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let (limits, rank, error) = unsafe { (limits.as_ref(), rank.as_mut(), error.as_mut()) };
-        let limits = limits.map_or(Ok(Truncation::default()), truncation)?;
-        let rank = rank.ok_or_else(|| Failure::null("rank"))?;
-        let error = error.ok_or_else(|| Failure::null("error"))?;
+        let limits = unsafe { limits.as_ref() }.map(truncation).transpose()?.unwrap_or_default();
         // SAFETY: the caller's promise.
         let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [u, s, vh] } = unsafe { tensors(a, [("u", u), ("s", s), ("vh", vh)]) }?;
+        let batch = a.shape().iter().skip(2).product();
+        // SAFETY: the caller's promise.
+        let (rank, error) = unsafe { (numbers(rank, "rank", 1)?, numbers(error, "error", batch)?) };
         let kept = with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
-            svd_trunc(a, conj_a != 0, &limits, u, s, vh, run)?
+            svd_trunc(a, conj_a != 0, &limits, u, s, vh, error, run)?
         });
-        (*rank, *error) = (kept.rank as i64, kept.error);
+        rank[0] = kept as i64;
         Ok(())
     })
 }
 
-/// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is not 0; `q`
-/// m×k; `r` k×n. Fails as `tox_svd_compact`.
+/// A = Q·R with k = min(m, n) columns, R's diagonal real and not negative. `a` is m×n, conjugated first if `conj_a` is
+/// not 0; `q` m×k; `r` k×n. Fails as `tox_svd_compact`.
 ///
 /// # Safety
 /// As `tox_svd_compact`.
@@ -231,9 +254,9 @@ pub unsafe extern "C" fn tox_qr_compact(
     })
 }
 
-/// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read, conjugated first
-/// if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and positive. Fails as
-/// `tox_svd_compact`.
+/// A·V = V·Diagonal(W) for a Hermitian A, W real and ascending. `a` is n×n, of which only the lower triangle is read,
+/// conjugated first if `conj_a` is not 0; `w` n; `v` n×n, in each column the entry of largest magnitude real and
+/// positive. Fails as `tox_svd_compact`.
 ///
 /// # Safety
 /// As `tox_svd_compact`.

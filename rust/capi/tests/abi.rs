@@ -367,6 +367,85 @@ fn decompositions_and_what_they_refuse() {
     assert_eq!(s.data, [7.0, 7.0]);
 }
 
+/// Each function once, and what it refuses beyond what all refuse.
+#[test]
+fn further_decompositions() {
+    let host = |shape: &[i64]| Host::<f64>::new(shape, |_| 7.0);
+    let (mut a, mut square) = (host(&[2, 1]), Host::<f64>::new(&[2, 2], |i| [2.0, 0.0, 0.0, -3.0][i]));
+    a.data.copy_from_slice(&[3.0, 4.0]);
+    let (mut tall, mut wide, mut one) = (host(&[2, 1]), host(&[1, 2]), host(&[1, 1]));
+    let (mut x, mut y, mut s, mut s1, mut number) = (host(&[2, 2]), host(&[2, 2]), host(&[2]), host(&[1]), host(&[]));
+    let (ta, tq, t21, t12) = (a.tensor(), square.tensor(), tall.tensor(), wide.tensor());
+    let (t11, tx, ty, ts, ts1, tn) = (one.tensor(), x.tensor(), y.tensor(), s.tensor(), s1.tensor(), number.tensor());
+    let mut strides = [2i64, 1];
+    let mut row = [1i64, 2];
+    let at = DLTensor { shape: row.as_mut_ptr(), strides: strides.as_mut_ptr(), ..ta };
+    let close = |x: &[f64], y: &[f64]| assert_abs_diff_eq!(x, y, epsilon = 8.0 * f64::EPSILON);
+    // SAFETY: the tensors point to the vectors above.
+    unsafe {
+        assert_eq!(tox_svd_full(&ta, 0, &tx, &ts1, &t11, null()), TOX_OK);
+        close(&x.data, &[0.6, 0.8, 0.8, -0.6]);
+        s1.data.fill(0.0);
+        assert_eq!(tox_svd_vals(&ta, 0, &ts1, null()), TOX_OK);
+        close(&s1.data, &[5.0]);
+        assert_eq!(tox_qr_full(&ta, 0, &tx, &t21, null()), TOX_OK);
+        close(&tall.data, &[5.0, 0.0]);
+        assert_eq!(tox_qr_null(&ta, 0, &t21, null()), TOX_OK);
+        close(&tall.data, &[0.8, -0.6]);
+        assert_eq!(tox_lq_compact(&at, 0, &t11, &t12, null()), TOX_OK);
+        close(&wide.data, &[0.6, 0.8]);
+        assert_eq!(tox_lq_full(&at, 0, &t12, &tx, null()), TOX_OK);
+        close(&wide.data, &[5.0, 0.0]);
+        assert_eq!(tox_lq_null(&at, 0, &t12, null()), TOX_OK);
+        close(&wide.data, &[0.8, -0.6]);
+        assert_eq!(tox_left_polar(&ta, 0, &t21, &t11, null()), TOX_OK);
+        close(&[tall.data[0], tall.data[1], one.data[0]], &[0.6, 0.8, 5.0]);
+        assert_eq!(tox_right_polar(&at, 0, &t11, &t12, null()), TOX_OK);
+        close(&wide.data, &[0.6, 0.8]);
+        assert_eq!(tox_left_polar(&at, 0, &t12, &tx, null()), TOX_DIMENSION_MISMATCH);
+
+        let (mut p, mut rank) = ([7i64; 2], 7i64);
+        assert_eq!(tox_qr_pivoted(&tq, 0, 2.5, -1.0, &tx, &ty, p.as_mut_ptr(), &mut rank, null()), TOX_OK);
+        assert_eq!((p, rank), ([1, 0], 1));
+        assert_eq!(tox_qr_pivoted(&tq, 0, 0.0, 0.0, &tx, &ty, null_mut(), &mut rank, null()), TOX_NULL_POINTER);
+        let refused = tox_qr_pivoted(&tq, 0, f64::NAN, 0.0, &tx, &ty, p.as_mut_ptr(), &mut rank, null());
+        assert_eq!(refused, TOX_INVALID_ARGUMENT);
+
+        assert_eq!(tox_eigh_vals(&tq, 0, &ts, null()), TOX_OK);
+        close(&s.data, &[-3.0, 2.0]);
+        assert_eq!(tox_eigh_range(&tq, 0, 1, &ts1, &t21, null()), TOX_OK);
+        close(&[s1.data[0], tall.data[0]], &[2.0, 1.0]);
+        assert_eq!(tox_eigh_range(&tq, 0, 2, &ts1, &t21, null()), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_eigh_range(&tq, 0, -1, &ts1, &t21, null()), TOX_INVALID_ARGUMENT);
+        let limits =
+            tox_truncation { maxrank: 1, minrank: 1, atol: 0.0, rtol: 0.0, discarded_weight: 0.0, keep_multiplets: 0 };
+        let mut error = 7.0;
+        assert_eq!(tox_eigh_trunc(&tq, 0, &limits, &ts1, &t21, &mut rank, &mut error, null()), TOX_OK);
+        close(&[s1.data[0], error], &[-3.0, 2.0]);
+        assert_eq!(tox_eigh_trunc(&tq, 0, null(), &ts, &tx, &mut rank, null_mut(), null()), TOX_NULL_POINTER);
+
+        assert_eq!(tox_hermitian_function(&tq, 0, TOX_FUNCTION_INV, &tx, null()), TOX_OK);
+        close(&x.data, &[0.5, 0.0, 0.0, -1.0 / 3.0]);
+        assert_eq!(tox_hermitian_function(&tq, 0, TOX_FUNCTION_LOG, &tx, null()), TOX_INVALID_ARGUMENT);
+        assert_eq!(last_error(), "the function is not a finite number at the eigenvalue -3");
+        assert_eq!(tox_hermitian_function(&tq, 0, 9, &tx, null()), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_expm(&tq, 0, &tx, null()), TOX_OK);
+        close(&[x.data[0] / 2f64.exp(), x.data[3]], &[1.0, (-3f64).exp()]);
+        for (kind, norm) in [
+            (TOX_NORM_FROBENIUS, 13f64.sqrt()),
+            (TOX_NORM_SPECTRAL, 3.0),
+            (TOX_NORM_NUCLEAR, 5.0),
+            (TOX_NORM_ONE, 3.0),
+            (TOX_NORM_INFINITY, 3.0),
+        ] {
+            number.data.fill(7.0);
+            assert_eq!(tox_norm(&tq, kind, &tn, null()), TOX_OK);
+            close(&number.data, &[norm]);
+        }
+        assert_eq!(tox_norm(&tq, 9, &tn, null()), TOX_INVALID_ARGUMENT);
+    }
+}
+
 #[test]
 fn settings() {
     assert_eq!(tox_abi_version(), TOX_ABI_VERSION);

@@ -36,6 +36,37 @@ pub struct Eigh<'w, T: Plain + Scalar<Real: Plain>> {
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
 pub fn eigh<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
+    decompose(a, conj, true, with)
+}
+
+/// The eigenvalues of op(A) alone, ascending; A is read as [`eigh`] reads it.
+///
+/// # Errors
+/// As [`eigh`].
+///
+/// ```
+/// use tensoroxide_dense::{eigh_values, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
+/// let a = [2.0, 1.0, f64::NAN, 2.0];
+/// let w = eigh_values(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
+/// assert!((w[0] - 1.0).abs() < 1e-15 && (w[1] - 3.0).abs() < 1e-15);
+/// # Ok::<(), tensoroxide_dense::Error>(())
+/// ```
+pub fn eigh_values<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    with: Resources<'w>,
+) -> Result<Memory<'w, T::Real>, Error> {
+    Ok(decompose(a, conj, false, with)?.w)
+}
+
+/// The decomposition; without vectors, V is empty.
+fn decompose<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    vectors: bool,
+    with: Resources<'w>,
+) -> Result<Eigh<'w, T>, Error> {
     let n = a.rows();
     if a.cols() != n {
         return Err(Error::Shape { operand: "A", expected: (n, n), found: (n, a.cols()) });
@@ -44,7 +75,7 @@ pub fn eigh<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Re
     if n == 0 {
         return Ok(Eigh { w: with.zeros(0)?, v: a });
     }
-    let mut eigh = any_driver(&a, with)?;
+    let mut eigh = any_driver(&a, vectors, with)?;
     scale_back(&mut eigh.w, e)?;
     Ok(eigh)
 }
@@ -52,7 +83,7 @@ pub fn eigh<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Re
 /// The largest matrix for which faer took no longer than a good LAPACK (OpenBLAS with kernels for AVX-512), measured.
 const OWN_UP_TO: usize = 32;
 
-fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
+fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, vectors: bool, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
     if with.provider != Provider::Lent && a.rows() <= small::MOST_EIGH {
         match sound(small::eigh(a, with.workspace)) {
             Err(Error::NoConvergence) => {}
@@ -65,12 +96,12 @@ fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<
         Provider::Own => false,
     };
     if lent {
-        match T::lent_eigh(a, with.workspace).map(sound) {
+        match T::lent_eigh(a, vectors, with.workspace).map(sound) {
             None | Some(Err(Error::NoConvergence)) => {}
             Some(result) => return result,
         }
     }
-    with_remedy(a, with.workspace, T::own_eigh)
+    with_remedy(a, vectors, with.workspace, T::own_eigh)
 }
 
 /// A result with NaN is none.
@@ -82,17 +113,18 @@ fn sound<T: Kernels>(result: Result<Eigh<'_, T>, Error>) -> Result<Eigh<'_, T>, 
 /// The decomposition by `attempt` of A, given by its lower triangle, or of A back to front.
 fn with_remedy<'w, T: Kernels>(
     a: &Matrix<'w, T>,
+    vectors: bool,
     workspace: &'w Workspace,
-    mut attempt: impl FnMut(&Matrix<'w, T>, &'w Workspace) -> Result<Eigh<'w, T>, Error>,
+    mut attempt: impl FnMut(&Matrix<'w, T>, bool, &'w Workspace) -> Result<Eigh<'w, T>, Error>,
 ) -> Result<Eigh<'w, T>, Error> {
-    match sound(attempt(a, workspace)) {
+    match sound(attempt(a, vectors, workspace)) {
         Err(Error::NoConvergence) => {}
         result => return result,
     }
     // Element (i, j) of the reversed matrix is (n−1−i, n−1−j) of A: the lower triangle of the one is the upper triangle
     // of the other, hence the transposition and the conjugate.
     let reversed = Matrix::copy_of(a.as_ref().t().reverse_rows().reverse_cols(), true, workspace)?;
-    let Eigh { w, v } = sound(attempt(&reversed, workspace))?;
+    let Eigh { w, v } = sound(attempt(&reversed, vectors, workspace))?;
     Ok(Eigh { w, v: Matrix::copy_of(v.as_ref().reverse_rows(), false, workspace)? })
 }
 
@@ -112,9 +144,9 @@ mod tests {
         let mut a = Matrix::zeros(n, n, workspace).unwrap();
         a.as_mut().update(|i, j, x| *x = if i < j { Complex64::ZERO } else { entry(i, j) });
         let mut calls = 0;
-        let eigh = with_remedy(&a, workspace, |a, workspace| {
+        let eigh = with_remedy(&a, true, workspace, |a, vectors, workspace| {
             calls += 1;
-            let mut eigh = Kernels::own_eigh(a, workspace)?;
+            let mut eigh = Kernels::own_eigh(a, vectors, workspace)?;
             if calls == 1 {
                 eigh.w[0] = f64::NAN;
             }
@@ -129,7 +161,7 @@ mod tests {
                 assert!((av - v[i] * eigh.w[k]).norm() < 1e-13);
             }
         }
-        let result = with_remedy(&a, workspace, |_, _| Err(Error::NoConvergence));
+        let result = with_remedy(&a, true, workspace, |_, _, _| Err(Error::NoConvergence));
         assert_eq!(result.err(), Some(Error::NoConvergence));
     }
 }

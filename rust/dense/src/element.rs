@@ -10,6 +10,9 @@ pub trait Element: Kernels {}
 
 impl<T: Kernels> Element for T {}
 
+/// What a lent routine returns; `None` if it was not lent.
+type Lent<T> = Option<Result<T, Error>>;
+
 /// What each type has a compiled function for: those of the same or a similar name in [`blas`], [`lapack`] and [`own`].
 /// Not nameable outside, so that [`Element`] is sealed.
 #[allow(missing_docs)] // said above, for all of them
@@ -24,13 +27,13 @@ pub trait Kernels: Plain + Scalar<Real: Plain> {
         c: MatMut<'c, Self>,
     ) -> Result<(), MatMut<'c, Self>>;
     fn own_gemm(alpha: Self, a: MatRef<Self>, conj_a: bool, b: MatRef<Self>, conj_b: bool, add: bool, c: MatMut<Self>);
-    fn lent_gesdd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>>;
-    fn lent_gesvd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>>;
-    fn lent_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Qr<'w, Self>, Error>>;
-    fn lent_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Eigh<'w, Self>, Error>>;
-    fn own_svd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error>;
-    fn own_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error>;
-    fn own_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error>;
+    fn lent_gesdd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>>;
+    fn lent_gesvd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>>;
+    fn lent_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Lent<Qr<'w, Self>>;
+    fn lent_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>>;
+    fn own_svd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error>;
+    fn own_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error>;
+    fn own_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error>;
 }
 
 macro_rules! kernels {
@@ -58,26 +61,38 @@ macro_rules! kernels {
             ) {
                 own::gemm(alpha, a, conj_a, b, conj_b, add, c)
             }
-            fn lent_gesdd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>> {
-                lapack::$gesdd(a, workspace)
+            fn lent_gesdd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>> {
+                lapack::$gesdd(a, vectors, workspace)
             }
-            fn lent_gesvd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Svd<'w, Self>, Error>> {
-                lapack::$gesvd(a, workspace)
+            fn lent_gesvd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>> {
+                lapack::$gesvd(a, vectors, workspace)
             }
-            fn lent_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Qr<'w, Self>, Error>> {
-                lapack::$geqrf(a, workspace)
+            fn lent_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Lent<Qr<'w, Self>> {
+                lapack::$geqrf(a, columns, workspace)
             }
-            fn lent_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Option<Result<Eigh<'w, Self>, Error>> {
-                lapack::$syevd(a, workspace)
+            fn lent_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>> {
+                lapack::$syevd(a, vectors, workspace)
             }
-            fn own_svd<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error> {
-                own::svd(a.as_ref(), workspace)
+            fn own_svd<'w>(
+                a: &Matrix<'_, Self>,
+                vectors: bool,
+                workspace: &'w Workspace,
+            ) -> Result<Svd<'w, Self>, Error> {
+                own::svd(a.as_ref(), vectors, workspace)
             }
-            fn own_qr<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error> {
-                own::qr(a.as_ref(), workspace)
+            fn own_qr<'w>(
+                a: &Matrix<'_, Self>,
+                columns: usize,
+                workspace: &'w Workspace,
+            ) -> Result<Qr<'w, Self>, Error> {
+                own::qr(a.as_ref(), columns, workspace)
             }
-            fn own_eigh<'w>(a: &Matrix<'_, Self>, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error> {
-                own::eigh(a.as_ref(), workspace)
+            fn own_eigh<'w>(
+                a: &Matrix<'_, Self>,
+                vectors: bool,
+                workspace: &'w Workspace,
+            ) -> Result<Eigh<'w, Self>, Error> {
+                own::eigh(a.as_ref(), vectors, workspace)
             }
         }
     };

@@ -1,5 +1,5 @@
-//! The thin QR decomposition, A = Q·R: reflections for small matrices; for larger ones LAPACK's geqrf and orgqr (ungqr) if both
-//! were lent, faer otherwise.
+//! The QR decomposition, A = Q·R, thin or with the whole of Q: reflections for small matrices; for larger ones LAPACK's
+//! geqrf and orgqr (ungqr) if both were lent, faer otherwise.
 
 use crate::scaling::{scale_back, scaled_copy, Part};
 use crate::workspace::Plain;
@@ -8,7 +8,7 @@ use crate::{small, Element, Error, MatRef, Matrix, Provider, Resources, Workspac
 /// The factors of A = Q·R for A of m×n, with k = min(m, n).
 #[derive(Debug)]
 pub struct Qr<'w, T: Plain> {
-    /// m×k, orthonormal columns.
+    /// Orthonormal columns: k of them, or m in the full decomposition, whose further ones are orthogonal to the first.
     pub q: Matrix<'w, T>,
     /// k×n, zero below the diagonal. The diagonal may have any sign, and with faer any phase.
     pub r: Matrix<'w, T>,
@@ -41,17 +41,46 @@ impl<'w, T: Plain> Qr<'w, T> {
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
 pub fn qr<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Qr<'w, T>, Error> {
+    decompose(a, conj, a.rows().min(a.cols()), with)
+}
+
+/// The QR decomposition of op(A) with all m columns of Q; R is that of [`qr`].
+///
+/// # Errors
+/// As [`qr`].
+///
+/// ```
+/// use tensoroxide_dense::{qr_full, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
+/// let a = [3.0f64, 4.0];
+/// let qr = qr_full(MatRef::from_slice(&a, 2, 1, 1, 2)?, false, Resources::of(&workspace))?;
+/// assert!((qr.q.col(1)[0].abs() - 0.8).abs() < 1e-15);
+/// # Ok::<(), tensoroxide_dense::Error>(())
+/// ```
+pub fn qr_full<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Qr<'w, T>, Error> {
+    decompose(a, conj, a.rows(), with)
+}
+
+/// The decomposition with so many columns of Q: 0, k or m.
+fn decompose<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    columns: usize,
+    with: Resources<'w>,
+) -> Result<Qr<'w, T>, Error> {
     let (a, e) = scaled_copy(a, conj, Part::Full, with.workspace)?;
     let (m, n) = (a.rows(), a.cols());
     if a.elements().is_empty() {
-        return Ok(Qr { q: with.matrix(m, 0)?, r: with.matrix(0, n)? });
+        let mut q = with.matrix::<T>(m, columns)?;
+        (0..columns).for_each(|j| q.col_mut(j)[j] = T::ONE);
+        return Ok(Qr { q, r: with.matrix(0, n)? });
     }
-    let lent = || if with.provider != Provider::Own { T::lent_qr(&a, with.workspace) } else { None };
-    let mut qr = if with.provider != Provider::Lent && m.max(n) <= small::MOST {
+    let lent = || if with.provider != Provider::Own { T::lent_qr(&a, columns, with.workspace) } else { None };
+    let mut qr = if with.provider != Provider::Lent && m.max(n) <= small::MOST && columns == m.min(n) {
         small::qr(&a, with.workspace)
     } else {
         match lent() {
-            None | Some(Err(Error::NoConvergence)) => T::own_qr(&a, with.workspace),
+            None | Some(Err(Error::NoConvergence)) => T::own_qr(&a, columns, with.workspace),
             Some(result) => result,
         }
     }?;

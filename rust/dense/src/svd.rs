@@ -1,4 +1,4 @@
-//! The thin singular value decomposition, A = U·Diagonal(S)·Vᴴ.
+//! The thin singular value decomposition, A = U·Diagonal(S)·Vᴴ, with or without the vectors.
 //!
 //! Roads, in this order: rotations for small matrices; for larger ones LAPACK's gesdd (divide and conquer), then gesvd (QR
 //! iteration), each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only if the
@@ -27,10 +27,12 @@ pub struct Svd<'w, T: Plain + Scalar<Real: Plain>> {
 }
 
 impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
-    /// Room for the factors of an m×n matrix.
-    pub(crate) fn room(m: usize, n: usize, workspace: &'w Workspace) -> Result<Self, Error> {
+    /// Room for the factors of an m×n matrix; without vectors, U and Vᴴ are empty.
+    pub(crate) fn room(m: usize, n: usize, vectors: bool, workspace: &'w Workspace) -> Result<Self, Error> {
         let k = m.min(n);
-        Ok(Self { u: Matrix::zeros(m, k, workspace)?, s: workspace.zeros(k)?, vh: Matrix::zeros(k, n, workspace)? })
+        let room =
+            |rows, cols| if vectors { Matrix::zeros(rows, cols, workspace) } else { Matrix::zeros(0, 0, workspace) };
+        Ok(Self { u: room(m, k)?, s: workspace.zeros(k)?, vh: room(k, n)? })
     }
 
     /// The factors of Aᴴ.
@@ -63,16 +65,42 @@ impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
 /// # Ok::<(), tensoroxide_dense::Error>(())
 /// ```
 pub fn svd<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
+    decompose(a, conj, true, with)
+}
+
+/// The singular values of op(A) alone, descending.
+///
+/// # Errors
+/// As [`svd`].
+///
+/// ```
+/// use tensoroxide_dense::{svd_values, MatRef, Resources, Workspace};
+/// let workspace = Workspace::default();
+/// let a = [0.0f64, 2.0, 3.0, 0.0];
+/// let s = svd_values(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
+/// assert!((s[0] - 3.0).abs() < 1e-15 && (s[1] - 2.0).abs() < 1e-15);
+/// # Ok::<(), tensoroxide_dense::Error>(())
+/// ```
+pub fn svd_values<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Memory<'w, T::Real>, Error> {
+    Ok(decompose(a, conj, false, with)?.s)
+}
+
+fn decompose<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    vectors: bool,
+    with: Resources<'w>,
+) -> Result<Svd<'w, T>, Error> {
     let (a, e) = scaled_copy(a, conj, Part::Full, with.workspace)?;
     if a.elements().is_empty() {
-        return Svd::room(a.rows(), a.cols(), with.workspace);
+        return Svd::room(a.rows(), a.cols(), vectors, with.workspace);
     }
-    let mut svd = any_driver(&a, with)?;
+    let mut svd = any_driver(&a, vectors, with)?;
     scale_back(&mut svd.s, e)?;
     Ok(svd)
 }
 
-fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
+fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, vectors: bool, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
     if with.provider != Provider::Lent && a.rows().max(a.cols()) <= small::MOST {
         match sound(small::svd(a, with.workspace)) {
             Err(Error::NoConvergence) => {}
@@ -86,13 +114,13 @@ fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, with: Resources<'w>) -> Result<
     };
     if lent {
         for driver in [T::lent_gesdd, T::lent_gesvd] {
-            match driver(a, with.workspace).map(sound) {
+            match driver(a, vectors, with.workspace).map(sound) {
                 None | Some(Err(Error::NoConvergence)) => {}
                 Some(result) => return result,
             }
         }
     }
-    own(a, with.workspace)
+    own(a, vectors, with.workspace)
 }
 
 /// The largest matrix for which faer took no longer than a good LAPACK (OpenBLAS with kernels for AVX-512), measured.
@@ -105,24 +133,28 @@ fn own_up_to<T: Scalar>() -> usize {
 }
 
 /// The decomposition by faer. From 11/6 of the shorter side on, the triangular factor pays.
-fn own<'w, T: Element>(a: &Matrix<'w, T>, workspace: &'w Workspace) -> Result<Svd<'w, T>, Error> {
+fn own<'w, T: Element>(a: &Matrix<'w, T>, vectors: bool, workspace: &'w Workspace) -> Result<Svd<'w, T>, Error> {
     if 6 * a.cols() >= 11 * a.rows() {
-        own(&Matrix::copy_of(a.as_ref().t(), true, workspace)?, workspace)?.adjoint(workspace)
+        own(&Matrix::copy_of(a.as_ref().t(), true, workspace)?, vectors, workspace)?.adjoint(workspace)
     } else if 6 * a.rows() >= 11 * a.cols() {
-        through_qr(a, workspace, |r| with_remedies(r, workspace, T::own_svd))
+        through_qr(a, vectors, workspace, |r| with_remedies(r, vectors, workspace, T::own_svd))
     } else {
-        with_remedies(a, workspace, T::own_svd)
+        with_remedies(a, vectors, workspace, T::own_svd)
     }
 }
 
 /// The decomposition of A = Q·R, with no fewer rows than columns, from that of R.
 fn through_qr<'w, T: Element>(
     a: &Matrix<'w, T>,
+    vectors: bool,
     workspace: &'w Workspace,
     decompose: impl FnOnce(&Matrix<'w, T>) -> Result<Svd<'w, T>, Error>,
 ) -> Result<Svd<'w, T>, Error> {
-    let Qr { q, r } = T::own_qr(a, workspace)?;
+    let Qr { q, r } = T::own_qr(a, if vectors { a.cols() } else { 0 }, workspace)?;
     let Svd { u: inner, s, vh } = decompose(&r)?;
+    if !vectors {
+        return Ok(Svd { u: inner, s, vh });
+    }
     let mut u = Matrix::zeros(q.rows(), inner.cols(), workspace)?;
     gemm(T::ONE, q.as_ref(), false, inner.as_ref(), false, T::ZERO, u.as_mut(), Threads::ONE)?;
     Ok(Svd { u, s, vh })
@@ -136,10 +168,11 @@ fn sound<T: Element>(result: Result<Svd<'_, T>, Error>) -> Result<Svd<'_, T>, Er
 /// The decomposition by `attempt`, of A itself or of a matrix from whose decomposition A's follows.
 fn with_remedies<'w, T: Element>(
     a: &Matrix<'w, T>,
+    vectors: bool,
     workspace: &'w Workspace,
-    mut attempt: impl FnMut(&Matrix<'w, T>, &'w Workspace) -> Result<Svd<'w, T>, Error>,
+    mut attempt: impl FnMut(&Matrix<'w, T>, bool, &'w Workspace) -> Result<Svd<'w, T>, Error>,
 ) -> Result<Svd<'w, T>, Error> {
-    let mut attempt = |a: &Matrix<'w, T>| sound(attempt(a, workspace));
+    let mut attempt = |a: &Matrix<'w, T>| sound(attempt(a, vectors, workspace));
     match attempt(a) {
         Err(Error::NoConvergence) => {}
         result => return result,
@@ -150,9 +183,9 @@ fn with_remedies<'w, T: Element>(
         result => return result?.adjoint(workspace),
     }
     if a.rows() < a.cols() {
-        through_qr(&ah, workspace, attempt)?.adjoint(workspace)
+        through_qr(&ah, vectors, workspace, attempt)?.adjoint(workspace)
     } else {
-        through_qr(a, workspace, attempt)
+        through_qr(a, vectors, workspace, attempt)
     }
 }
 
@@ -190,9 +223,9 @@ mod tests {
             for failures in 0..3 {
                 for nan in [false, true] {
                     let mut calls = 0;
-                    let svd = with_remedies(&a, &workspace, |a, workspace| {
+                    let svd = with_remedies(&a, true, &workspace, |a, vectors, workspace| {
                         calls += 1;
-                        let mut svd = Kernels::own_svd(a, workspace)?;
+                        let mut svd = Kernels::own_svd(a, vectors, workspace)?;
                         match (calls <= failures, nan) {
                             (false, _) => Ok(svd),
                             (true, false) => Err(Error::NoConvergence),
@@ -215,12 +248,12 @@ mod tests {
     fn the_end_of_the_remedies_is_an_error() {
         let workspace = Workspace::default();
         let mut calls = 0;
-        let result = with_remedies(&sample(4, 3, &workspace), &workspace, |_, _| {
+        let result = with_remedies(&sample(4, 3, &workspace), true, &workspace, |_, _, _| {
             calls += 1;
             Err(Error::NoConvergence)
         });
         assert_eq!((result.err(), calls), (Some(Error::NoConvergence), 3));
-        let result = with_remedies(&sample(4, 3, &workspace), &workspace, |_, _| Err(Error::OutOfMemory));
+        let result = with_remedies(&sample(4, 3, &workspace), true, &workspace, |_, _, _| Err(Error::OutOfMemory));
         assert_eq!(result.err(), Some(Error::OutOfMemory));
     }
 }

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use common::{eps, op, pairs, with, Owned, Rng, LAYOUTS, OUTPUT_LAYOUTS};
 use tensoroxide_dense::{
-    eigh, gemm, is_lent, lend_blas, lend_lapack, provider, qr, set_provider, svd, Element, Error, MatRef, Provider,
+    eigh, eigh_values, gemm, is_lent, lend_blas, lend_lapack, provider, qr, qr_full, set_provider, svd, svd_values,
+    Element, Error, MatRef, Provider,
 };
 use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{with_scalar, Complex32, Complex64, DType, Scalar, Threads};
@@ -96,10 +97,17 @@ unsafe fn is_query<T: Element>(work: *mut T, lwork: i64) -> bool {
     lwork == -1
 }
 
+/// Whether a job asks for vectors, by this letter, or for none.
+fn wants(job: u8, letter: u8) -> bool {
+    assert!(job == letter || job == b'N');
+    job == letter
+}
+
 /// The common end of gesdd and gesvd: factors that tell who wrote them.
 #[allow(clippy::too_many_arguments)] // LAPACK's own
 unsafe fn write_svd<T: Element>(
     which: usize,
+    vectors: bool,
     m: i64,
     n: i64,
     a: *mut T,
@@ -114,8 +122,10 @@ unsafe fn write_svd<T: Element>(
     // SAFETY: as LAPACK's arguments.
     unsafe {
         fill(a, m, n, lda, 9);
-        fill(u, m, k, ldu, which);
-        fill(vt, k, n, ldvt, which + 1);
+        if vectors {
+            fill(u, m, k, ldu, which);
+            fill(vt, k, n, ldvt, which + 1);
+        }
         for (j, s) in from_raw_parts_mut(s, k as usize).iter_mut().enumerate() {
             *s = pattern::<T>(0, k as usize - j, 0).re();
         }
@@ -132,16 +142,18 @@ macro_rules! stand_ins {
             GESDD.fetch_add(1, Relaxed);
             // SAFETY: the arguments are those of LAPACK.
             unsafe {
-                assert_eq!((*jobz, length), (b'S', 1));
+                let vectors = wants(*jobz, b'S');
+                assert_eq!(length, 1);
                 *info = GESDD_INFO.load(Relaxed) as i64;
                 if is_query(work, *lwork) {
                     *info = 0;
                 } else if *info == 0 {
                     let (mn, mx) = ((*m).min(*n) as usize, (*m).max(*n) as usize);
                     from_raw_parts_mut(iwork, 8 * mn).fill(1);
-                    $(from_raw_parts_mut($rwork, mn * (5 * mn + 5).max(2 * mx + 2 * mn + 1)).fill(1.0);)?
-                    let _ = mx;
-                    write_svd(1, *m, *n, a, *lda, s, u, *ldu, vt, *ldvt);
+                    let real = if vectors { mn * (5 * mn + 5).max(2 * mx + 2 * mn + 1) } else { 7 * mn };
+                    $(from_raw_parts_mut($rwork, real).fill(1.0);)?
+                    let _ = real;
+                    write_svd(1, vectors, *m, *n, a, *lda, s, u, *ldu, vt, *ldvt);
                 }
             }
         }
@@ -154,13 +166,14 @@ macro_rules! stand_ins {
             GESVD.fetch_add(1, Relaxed);
             // SAFETY: the arguments are those of LAPACK.
             unsafe {
-                assert_eq!((*jobu, *jobvt, length, length_vt), (b'S', b'S', 1, 1));
+                let vectors = wants(*jobu, b'S');
+                assert_eq!((*jobvt, length, length_vt), (*jobu, 1, 1));
                 *info = GESVD_INFO.load(Relaxed) as i64;
                 if is_query(work, *lwork) {
                     *info = 0;
                 } else if *info == 0 {
                     $(from_raw_parts_mut($rwork, 5 * (*m).min(*n) as usize).fill(1.0);)?
-                    write_svd(3, *m, *n, a, *lda, s, u, *ldu, vt, *ldvt);
+                    write_svd(3, vectors, *m, *n, a, *lda, s, u, *ldu, vt, *ldvt);
                 }
             }
         }
@@ -173,7 +186,8 @@ macro_rules! stand_ins {
             SYEVD.fetch_add(1, Relaxed);
             // SAFETY: the arguments are those of LAPACK.
             unsafe {
-                assert_eq!((*jobz, *uplo, length, length_uplo), (b'V', b'L', 1, 1));
+                wants(*jobz, b'V');
+                assert_eq!((*uplo, length, length_uplo), (b'L', 1, 1));
                 *info = 0;
                 $(assert_eq!(is_query($rwork, *$lrwork), *lwork == -1);)?
                 if is_query(work, *lwork) {
@@ -324,7 +338,14 @@ fn check_lapack<T: Element>() {
         assert!(pairs(k, n).all(|(i, j)| written.vh.col(j)[i] == pattern(i, j, 2)));
         assert!((0..k).all(|j| written.s[j] == two * pattern::<T>(0, k - j, 0).re()));
 
+        let values = |calls_made: [usize; 5]| {
+            let s = svd_values(a.view(), false, with()).unwrap();
+            assert_eq!(calls(), calls_made);
+            assert!((0..k).all(|j| s[j] == two * pattern::<T>(0, k - j, 0).re()));
+        };
+        values([2, 0, 0, 0, 0]);
         GESDD_INFO.store(1, Relaxed);
+        values([2, 2, 0, 0, 0]);
         let written = svd(a.view(), false, with()).unwrap();
         assert_eq!(calls(), [2, 2, 0, 0, 0]);
         assert!(pairs(m, k).all(|(i, j)| written.u.col(j)[i] == pattern(i, j, 3)));
@@ -344,7 +365,14 @@ fn check_lapack<T: Element>() {
         let upper = |i, j| if i <= j { pattern::<T>(i, j, 5).scale(two) } else { T::ZERO };
         assert!(pairs(k, n).all(|(i, j)| written.r.col(j)[i] == upper(i, j)));
     }
+    // The whole of Q; the stand-in checks that it is given the reflections.
+    let written = qr_full(Owned::<T>::new(4, 2, 7, T::from_real(two)).view(), false, with()).unwrap();
+    assert_eq!((calls(), written.q.cols()), ([0, 0, 2, 2, 0], 4));
+    assert!(pairs(4, 4).all(|(i, j)| written.q.col(j)[i] == pattern(i, j, 6)));
     let a = Owned::<T>::new(3, 3, 1, T::from_real(two));
+    let alone = eigh_values(a.view(), true, with()).unwrap();
+    assert_eq!(calls(), [0, 0, 0, 0, 2]);
+    assert!((0..3).all(|j| alone[j] == two * pattern::<T>(0, j, 0).re()));
     let written = eigh(a.view(), true, with()).unwrap();
     assert_eq!(calls(), [0, 0, 0, 0, 2]);
     assert!(pairs(3, 3).all(|(i, j)| written.v.col(j)[i] == pattern(i, j, 7)));

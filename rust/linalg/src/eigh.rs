@@ -1,21 +1,22 @@
 //! Eigenvalues and eigenvectors of Hermitian matrices.
 
-use tensoroxide_dense::{eigh, Element};
-use tensoroxide_tensor::{View, ViewMut};
+use tensoroxide_dense::{eigh, eigh_values, Element};
+use tensoroxide_tensor::{Scalar, View, ViewMut};
 
 use crate::gauge::fix_vector;
 use crate::stack::{column, each, Run, Stack, StackMut};
-use crate::Error;
+use crate::svd::truncated;
+use crate::{Error, Truncation};
 
 /// A = V·Diagonal(w)·Vᴴ for Hermitian A, where `conj_a` has the elements of A conjugated first.
 ///
 /// With A of n×n, w has n real values in ascending order, and V is n×n with orthonormal columns, each with the gauge of
-/// the columns of U in [`crate::svd_compact`]. Only the elements below the diagonal and the real parts of those on it are
-/// read: that the others fit them is for the caller to know.
+/// the columns of U in [`crate::svd_compact`]. Only the elements below the diagonal and the real parts of those on it
+/// are read: that the others fit them is for the caller to know.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The outputs
-/// are then as they were.
+/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The
+/// outputs are then as they were.
 ///
 /// ```
 /// use tensoroxide_linalg::{eigh_full, Run, Workspaces};
@@ -50,5 +51,143 @@ pub fn eigh_full<T: Element>(
         (0..n).for_each(|j| _ = fix_vector(eigh.v.col_mut(j)));
         v.copy_from(eigh.v.as_ref())?;
         Ok(w.copy_from(column(&eigh.w))?)
+    })
+}
+
+/// The n eigenvalues of Hermitian A, ascending; A is read as by [`eigh_full`].
+///
+/// # Errors
+/// As [`eigh_full`].
+///
+/// ```
+/// use tensoroxide_linalg::{eigh_vals, Run, Workspaces};
+/// use tensoroxide_tensor::{View, ViewMut};
+/// let (a, mut w) = ([0.0, 1.0, f64::NAN, 0.0], [0.0f64; 2]);
+/// let workspaces = Workspaces::default();
+/// let run = Run::on(&workspaces);
+/// eigh_vals(View::new(&a, &[2, 2], &[1, 2], 0)?, false, ViewMut::new(&mut w, &[2], &[1], 0)?, run)?;
+/// assert!((w[0] + 1.0).abs() < 1e-15 && (w[1] - 1.0).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn eigh_vals<T: Element>(a: View<'_, T>, conj_a: bool, w: ViewMut<'_, T::Real>, run: Run<'_>) -> Result<(), Error> {
+    let a = Stack::new(a, "A")?;
+    let n = a.square("A")?;
+    let w = StackMut::new(w, "w", &[(n, n)], a.batch())?;
+    each(a.batch(), 2.0 * (n * n * n) as f64, run, w, |i, w, with| {
+        Ok(w.copy_from(column(&eigh_values(a.at(i), conj_a, with)?))?)
+    })
+}
+
+/// Some neighbours of the ascending eigenvalues and their vectors: as many as `w` has room for, from the one with the
+/// number `first`, counted from 0, on. [`eigh_full`] otherwise, to the last bit.
+///
+/// # Errors
+/// As [`eigh_full`], and [`Error::Range`].
+///
+/// ```
+/// use tensoroxide_linalg::{eigh_range, Run, Workspaces};
+/// use tensoroxide_tensor::{View, ViewMut};
+/// let (a, mut w, mut v) = ([0.0, 1.0, f64::NAN, 0.0], [0.0f64], [0.0; 2]);
+/// eigh_range(
+///     View::new(&a, &[2, 2], &[1, 2], 0)?,
+///     false,
+///     1,
+///     ViewMut::new(&mut w, &[1], &[1], 0)?,
+///     ViewMut::new(&mut v, &[2, 1], &[1, 2], 0)?,
+///     Run::on(&Workspaces::default()),
+/// )?;
+/// assert!((w[0] - 1.0).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn eigh_range<T: Element>(
+    a: View<'_, T>,
+    conj_a: bool,
+    first: usize,
+    w: ViewMut<'_, T::Real>,
+    v: ViewMut<'_, T>,
+    run: Run<'_>,
+) -> Result<(), Error> {
+    let a = Stack::new(a, "A")?;
+    let n = a.square("A")?;
+    let count = w.shape().first().copied().unwrap_or(0);
+    if first.saturating_add(count) > n {
+        return Err(Error::Range { asked: (first, count), available: n });
+    }
+    let w = StackMut::new(w, "w", &[(0, n)], a.batch())?;
+    let v = StackMut::new(v, "V", &[(n, n), (count, count)], a.batch())?;
+    each(a.batch(), 9.0 * (n * n * n) as f64, run, (w, v), |i, (w, v), with| {
+        let mut eigh = eigh(a.at(i), conj_a, with)?;
+        (first..first + count).for_each(|j| _ = fix_vector(eigh.v.col_mut(j)));
+        v.copy_from(eigh.v.as_ref().block(0, first, n, count)?)?;
+        Ok(w.copy_from(column(&eigh.w[first..first + count]))?)
+    })
+}
+
+/// The eigenvalues of largest modulus, in the order of descending modulus, and their vectors: as many as the
+/// [`Truncation`] of these moduli keeps. Of equal moduli, the order is free.
+///
+/// `w` and `v` have room for `truncation.ceiling(n)` values and columns, or for more, up to n; of these, the first
+/// `rank`, which is returned, are written. `errors` gets the 2-norm of the values that were cut off, one for each
+/// matrix of the batch. A stack is cut to the largest rank that one of its matrices needs, and more than `rank` may
+/// then be written.
+///
+/// # Errors
+/// As [`eigh_full`], and [`Error::Tolerance`].
+///
+/// ```
+/// use tensoroxide_linalg::{eigh_trunc, Run, Truncation, Workspaces};
+/// use tensoroxide_tensor::{View, ViewMut};
+/// let (a, mut w, mut v, mut error) = ([2.0, 0.0, 0.0, -3.0], [0.0f64], [0.0; 2], [0.0]);
+/// let rank = eigh_trunc(
+///     View::new(&a, &[2, 2], &[1, 2], 0)?,
+///     false,
+///     &Truncation { maxrank: Some(1), ..Default::default() },
+///     ViewMut::new(&mut w, &[1], &[1], 0)?,
+///     ViewMut::new(&mut v, &[2, 1], &[1, 2], 0)?,
+///     &mut error,
+///     Run::on(&Workspaces::default()),
+/// )?;
+/// assert_eq!((rank, w[0].round(), error[0].round()), (1, -3.0, 2.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn eigh_trunc<T: Element>(
+    a: View<'_, T>,
+    conj_a: bool,
+    truncation: &Truncation,
+    w: ViewMut<'_, T::Real>,
+    v: ViewMut<'_, T>,
+    errors: &mut [f64],
+    run: Run<'_>,
+) -> Result<usize, Error> {
+    let a = Stack::new(a, "A")?;
+    let n = a.square("A")?;
+    let room = truncation.ceiling(n);
+    let w = StackMut::new(w, "w", &[(room, n)], a.batch())?;
+    let v = StackMut::new(v, "V", &[(n, n), (room, n)], a.batch())?;
+    truncated(a.batch(), n, truncation, errors, run, |moduli, run| {
+        each(a.batch(), 9.0 * (n * n * n) as f64, run, (w, v, moduli), |i, (mut w, mut v, moduli), with| {
+            let mut eigh = eigh(a.at(i), conj_a, with)?;
+            // The largest modulus is at one of the ends.
+            let (mut low, mut high) = (0, n);
+            let mut order = with.zeros::<usize>(n)?;
+            for (at, modulus) in order.iter_mut().zip(&mut *moduli) {
+                let (least, most) = (eigh.w[low].abs(), eigh.w[high - 1].abs());
+                if most >= least {
+                    high -= 1;
+                    (*at, *modulus) = (high, most);
+                } else {
+                    (*at, *modulus) = (low, least);
+                    low += 1;
+                }
+            }
+            // The rank of a stack is known only when all are done.
+            let rank = if a.batch().is_empty() { truncation.apply(moduli)?.rank } else { room };
+            for (l, &from) in order[..rank].iter().enumerate() {
+                fix_vector(eigh.v.col_mut(from));
+                v.reborrow().block(0, l, n, 1)?.copy_from(column(eigh.v.col(from)))?;
+                w.reborrow().block(l, 0, 1, 1)?.copy_from(column(&[eigh.w[from]]))?;
+            }
+            Ok(())
+        })
     })
 }

@@ -17,7 +17,7 @@ pub enum Error {
     Shape {
         /// The operand's name.
         operand: &'static str,
-        /// Least and largest extent for each axis.
+        /// Least and largest extent for each axis; `usize::MAX` for no limit.
         expected: Vec<(usize, usize)>,
         /// Its shape.
         found: Vec<usize>,
@@ -28,6 +28,18 @@ pub enum Error {
         name: &'static str,
         /// Its value.
         value: f64,
+    },
+    /// A range that reaches beyond what there is.
+    Range {
+        /// First one, counted from 0, and how many.
+        asked: (usize, usize),
+        /// How many there are.
+        available: usize,
+    },
+    /// A function is not finite at an eigenvalue.
+    Function {
+        /// The eigenvalue.
+        at: f64,
     },
     /// The input holds NaN or infinity, or the result would be beyond the range of the type.
     NotFinite,
@@ -56,12 +68,17 @@ impl fmt::Display for Error {
                     f.write_str(if axis > 0 { ", " } else { "" })?;
                     match least == most {
                         true => write!(f, "{least}")?,
+                        false if most == usize::MAX => write!(f, "{least} or more")?,
                         false => write!(f, "{least} to {most}")?,
                     }
                 }
                 f.write_str("]")
             }
             Error::Tolerance { name, value } => write!(f, "{name} is {value}, but must be 0 or positive"),
+            Error::Range { asked: (first, count), available } => {
+                write!(f, "values {first}.. ({count} of them) were asked for, but there are {available}")
+            }
+            Error::Function { at } => write!(f, "the function is not a finite number at the eigenvalue {at}"),
             Error::NotFinite => {
                 f.write_str("the matrix holds NaN or infinity, or its factors are too large for its type")
             }
@@ -93,6 +110,8 @@ mod tests {
     fn texts_name_the_operand_and_the_sizes() {
         let error = Error::Shape { operand: "U", expected: vec![(4, 4), (2, 3)], found: vec![4, 1] };
         assert_eq!(error.to_string(), "U has the shape [4, 1], but should have [4, 2 to 3]");
+        let error = Error::Shape { operand: "A", expected: vec![(3, usize::MAX)], found: vec![2] };
+        assert_eq!(error.to_string(), "A has the shape [2], but should have [3 or more]");
         let error = Error::InBatch { index: vec![1, 0], error: Box::new(Error::NoConvergence) };
         assert_eq!(error.to_string(), "matrix [1, 0] of the batch: the decomposition did not converge");
         let error = Error::Rank { operand: "A", found: vec![4] };

@@ -8,16 +8,26 @@
 
 mod eigh;
 mod error;
+mod functions;
 mod gauge;
+mod lq;
+mod norms;
+mod polar;
 mod qr;
+mod qr_pivoted;
 mod stack;
 mod svd;
 mod truncation;
 
-pub use eigh::eigh_full;
+pub use eigh::{eigh_full, eigh_range, eigh_trunc, eigh_vals};
 pub use error::Error;
+pub use functions::{expm, hermitian_function, Function};
 pub use gauge::fix_vector;
-pub use qr::qr_compact;
+pub use lq::{lq_compact, lq_full, lq_null};
+pub use norms::{norm, Norm};
+pub use polar::{left_polar, right_polar};
+pub use qr::{qr_compact, qr_full, qr_null};
+pub use qr_pivoted::qr_pivoted;
 pub use stack::{Run, Workspaces};
-pub use svd::{svd_compact, svd_trunc};
+pub use svd::{svd_compact, svd_full, svd_trunc, svd_vals};
 pub use truncation::{Truncated, Truncation};

@@ -1,13 +1,13 @@
 //! Stacks of matrices: tensors whose first two axes are rows and columns, and whose other axes are a batch.
 //!
-//! What an operation does to one matrix, [`each`] does to every matrix of a stack, on as many threads as are worth it. The work
-//! is cut into as many parts as there are threads, and each part has a workspace of its own.
+//! What an operation does to one matrix, [`each`] does to every matrix of a stack, on as many threads as are worth it.
+//! The work is cut into as many parts as there are threads, and each part has a workspace of its own.
 #![allow(unsafe_code)] // threads write matrices of one output side by side
 
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
-use tensoroxide_dense::{provider, Element, MatMut, MatRef, Provider, Resources, Workspace};
+use tensoroxide_dense::{provider, Element, MatMut, MatRef, Matrix, Provider, Resources, Workspace};
 use tensoroxide_tensor::{Pool, Scalar, Threads, View, ViewMut};
 
 use crate::Error;
@@ -110,8 +110,8 @@ impl<'a, T: Element> Stack<'a, T> {
 }
 
 impl<'a, T: Scalar> StackMut<'a, T> {
-    /// A stack of matrices of at least and at most these extents, or, for one extent, of vectors; an [`Error::Shape`] if the
-    /// tensor is none, or has another batch.
+    /// A stack of matrices of at least and at most these extents, or, for one extent, of vectors; an [`Error::Shape`]
+    /// if the tensor is none, or has another batch.
     pub(crate) fn new(
         mut view: ViewMut<'a, T>,
         operand: &'static str,
@@ -154,6 +154,36 @@ impl<'a, T: Scalar> Outputs for StackMut<'a, T> {
     }
 }
 
+/// Slices of `len` elements, one for each matrix.
+pub(crate) struct Chunks<'a, T> {
+    start: *mut T,
+    len: usize,
+    memory: PhantomData<&'a mut [T]>,
+}
+
+// SAFETY: as for `StackMut`.
+unsafe impl<T: Send> Sync for Chunks<'_, T> {}
+
+impl<'a, T> Chunks<'a, T> {
+    /// An [`Error::Shape`] if there are not `len` elements for each matrix of the batch.
+    pub(crate) fn new(all: &'a mut [T], operand: &'static str, len: usize, batch: &[usize]) -> Result<Self, Error> {
+        let expected = len * batch.iter().product::<usize>();
+        match all.len() == expected {
+            true => Ok(Chunks { start: all.as_mut_ptr(), len, memory: PhantomData }),
+            false => Err(Error::Shape { operand, expected: vec![(expected, expected)], found: vec![all.len()] }),
+        }
+    }
+}
+
+impl<'a, T: Send> Outputs for Chunks<'a, T> {
+    type Matrices = &'a mut [T];
+
+    unsafe fn at(&self, i: usize) -> &'a mut [T] {
+        // SAFETY: there are `len` elements for each matrix, and the caller promises to take them once.
+        unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(i * self.len), self.len) }
+    }
+}
+
 macro_rules! outputs {
     ($($stack:ident)*) => {
         impl<$($stack: Outputs),*> Outputs for ($($stack,)*) {
@@ -179,11 +209,20 @@ pub(crate) fn column<T>(x: &[T]) -> MatRef<'_, T> {
     unsafe { MatRef::from_raw_parts(x.as_ptr(), x.len(), 1, 1, x.len() as isize) }
 }
 
+/// Writes Xᴴ. Only the elements of X are conjugated for that; the strides of the output do the rest.
+pub(crate) fn write_adjoint<T: Element>(to: MatMut<'_, T>, x: &mut Matrix<'_, T>) -> Result<(), Error> {
+    if T::DTYPE.is_complex() {
+        x.elements_mut().iter_mut().for_each(|x| *x = x.conj());
+    }
+    Ok(to.t().copy_from(x.as_ref())?)
+}
+
 /// Does something to every matrix of a batch, which costs about `work` floating-point operations each: `task` gets its
 /// position, its part of the outputs, and what it may use.
 ///
 /// # Errors
-/// The first one in the order of the batch; for a batch as [`Error::InBatch`]. What was done to other matrices stays done.
+/// The first one in the order of the batch; for a batch as [`Error::InBatch`]. What was done to other matrices stays
+/// done.
 pub(crate) fn each<O: Outputs>(
     batch: &[usize],
     work: f64,

@@ -1,13 +1,11 @@
-//! The thin singular value decomposition, whole and truncated.
+//! Singular values and vectors: the thin decomposition, whole and truncated, the full one, and the values alone.
 
-use std::sync::{Mutex, PoisonError};
-
-use tensoroxide_dense::{svd, Element, MatMut, Svd};
-use tensoroxide_tensor::{Scalar, View, ViewMut};
+use tensoroxide_dense::{qr_full, svd, svd_values, Element, MatMut, Matrix, Plain, Resources, Svd};
+use tensoroxide_tensor::{Real, Scalar, View, ViewMut};
 
 use crate::gauge::fix_vector;
-use crate::stack::{column, each, Run, Stack, StackMut};
-use crate::{Error, Truncated, Truncation};
+use crate::stack::{column, each, write_adjoint, Chunks, Run, Stack, StackMut};
+use crate::{Error, Truncation};
 
 /// A = U·Diagonal(S)·Vᴴ, where `conj_a` has the elements of A conjugated first.
 ///
@@ -17,8 +15,8 @@ use crate::{Error, Truncated, Truncation};
 /// that occurs once are so fixed up to rounding.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The outputs
-/// are then as they were.
+/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The
+/// outputs are then as they were.
 ///
 /// ```
 /// use tensoroxide_linalg::{svd_compact, Run, Workspaces};
@@ -52,10 +50,103 @@ pub fn svd_compact<T: Element>(
     each(a.batch(), work(&a), run, outputs, |i, to, with| write(&mut svd(a.at(i), conj_a, with)?, k, to))
 }
 
+/// [`svd_compact`] with square, unitary factors: U is m×m, S has k = min(m, n) values, Vᴴ is n×n.
+///
+/// The first k columns of U and rows of Vᴴ are those of [`svd_compact`]. In each further one the entry of largest
+/// modulus, the first of equals, is real and positive; they span the right space and are free beyond that.
+///
+/// # Errors
+/// As [`svd_compact`].
+///
+/// ```
+/// use tensoroxide_linalg::{svd_full, Run, Workspaces};
+/// use tensoroxide_tensor::{View, ViewMut};
+/// let a = [3.0, 4.0];
+/// let (mut u, mut s, mut vh) = ([0.0; 4], [0.0], [0.0]);
+/// svd_full(
+///     View::new(&a, &[2, 1], &[1, 2], 0)?,
+///     false,
+///     ViewMut::new(&mut u, &[2, 2], &[1, 2], 0)?,
+///     ViewMut::new(&mut s, &[1], &[1], 0)?,
+///     ViewMut::new(&mut vh, &[1, 1], &[1, 1], 0)?,
+///     Run::on(&Workspaces::default()),
+/// )?;
+/// let expected = [0.6, 0.8, 0.8, -0.6];
+/// assert!(u.iter().zip(expected).all(|(x, y): (&f64, f64)| (x - y).abs() < 1e-15));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn svd_full<T: Element>(
+    a: View<'_, T>,
+    conj_a: bool,
+    u: ViewMut<'_, T>,
+    s: ViewMut<'_, T::Real>,
+    vh: ViewMut<'_, T>,
+    run: Run<'_>,
+) -> Result<(), Error> {
+    let a = Stack::new(a, "A")?;
+    let ((m, n), batch) = (a.extents(), a.batch());
+    let k = m.min(n);
+    let u = StackMut::new(u, "U", &[(m, m), (m, m)], batch)?;
+    let s = StackMut::new(s, "S", &[(k, k)], batch)?;
+    let vh = StackMut::new(vh, "Vᴴ", &[(n, n), (n, n)], batch)?;
+    each(batch, work(&a), run, (u, s, vh), |i, (mut u, s, mut vh), with| {
+        let mut svd = svd(a.at(i), conj_a, with)?;
+        // At most one of the factors has further vectors.
+        let mut further = if m > n {
+            complement(&svd.u, with)?
+        } else {
+            complement(&Matrix::copy_of(svd.vh.as_ref().t(), true, with.workspace)?, with)?
+        };
+        if m > n {
+            u.reborrow().block(0, k, m, m - k)?.copy_from(further.as_ref())?;
+        } else {
+            write_adjoint(vh.reborrow().block(k, 0, n - k, n)?, &mut further)?;
+        }
+        write(&mut svd, k, (u, s, vh))
+    })
+}
+
+/// What completes k orthonormal columns to a basis, each with its gauge.
+fn complement<'w, T: Element>(columns: &Matrix<'_, T>, with: Resources<'w>) -> Result<Matrix<'w, T>, Error> {
+    let (m, k) = (columns.rows(), columns.cols());
+    let q = qr_full(columns.as_ref(), false, with)?.q;
+    let mut further = Matrix::copy_of(q.as_ref().block(0, k, m, m - k)?, false, with.workspace)?;
+    (0..m - k).for_each(|j| _ = fix_vector(further.col_mut(j)));
+    Ok(further)
+}
+
+/// The k = min(m, n) singular values of A, descending.
+///
+/// # Errors
+/// As [`svd_compact`].
+///
+/// ```
+/// use tensoroxide_linalg::{svd_vals, Run, Workspaces};
+/// use tensoroxide_tensor::{View, ViewMut};
+/// let (a, mut s) = ([0.0, -2.0, 3.0, 0.0], [0.0f64; 2]);
+/// let workspaces = Workspaces::default();
+/// let run = Run::on(&workspaces);
+/// svd_vals(View::new(&a, &[2, 2], &[1, 2], 0)?, false, ViewMut::new(&mut s, &[2], &[1], 0)?, run)?;
+/// assert!((s[0] - 3.0).abs() < 1e-15 && (s[1] - 2.0).abs() < 1e-15);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn svd_vals<T: Element>(a: View<'_, T>, conj_a: bool, s: ViewMut<'_, T::Real>, run: Run<'_>) -> Result<(), Error> {
+    let a = Stack::new(a, "A")?;
+    let k = a.extents().0.min(a.extents().1);
+    let s = StackMut::new(s, "S", &[(k, k)], a.batch())?;
+    each(a.batch(), work(&a) / 4.0, run, s, |i, s, with| {
+        Ok(s.copy_from(column(&svd_values(a.at(i), conj_a, with)?))?)
+    })
+}
+
 /// The largest singular values and their vectors, as many as the [`Truncation`] keeps: [`svd_compact`] otherwise.
 ///
-/// U, S and Vᴴ have room for `truncation.ceiling(k)` columns, entries and rows, or for more, up to k; of these, the first
-/// `rank` are written and the others left as they were.
+/// U, S and Vᴴ have room for `truncation.ceiling(k)` columns, entries and rows, or for more, up to k; of these, the
+/// first `rank`, which is returned, are written and the others left as they were. `errors` gets the 2-norm of the
+/// values that were cut off, one for each matrix of the batch, the first axis fastest.
+///
+/// A stack is cut to one rank: the largest that one of its matrices needs. Of a stack more columns than `rank` may be
+/// written.
 ///
 /// # Errors
 /// Those of [`svd_compact`], and [`Error::Tolerance`].
@@ -65,19 +156,22 @@ pub fn svd_compact<T: Element>(
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let a = [0.0, 2.0, 3.0, 0.0];
 /// let (mut u, mut s, mut vh) = ([0.0; 2], [0.0], [0.0; 2]);
-/// let truncated = svd_trunc(
+/// let mut error = [0.0];
+/// let rank = svd_trunc(
 ///     View::new(&a, &[2, 2], &[1, 2], 0)?,
 ///     false,
 ///     &Truncation { maxrank: Some(1), ..Default::default() },
 ///     ViewMut::new(&mut u, &[2, 1], &[1, 2], 0)?,
 ///     ViewMut::new(&mut s, &[1], &[1], 0)?,
 ///     ViewMut::new(&mut vh, &[1, 2], &[1, 1], 0)?,
+///     &mut error,
 ///     Run::on(&Workspaces::default()),
 /// )?;
-/// assert_eq!(truncated.rank, 1);
-/// assert!((truncated.error - 2.0).abs() < 1e-14);
+/// assert_eq!(rank, 1);
+/// assert!((error[0] - 2.0).abs() < 1e-14);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[allow(clippy::too_many_arguments)] // what goes in and what comes out
 pub fn svd_trunc<T: Element>(
     a: View<'_, T>,
     conj_a: bool,
@@ -85,20 +179,52 @@ pub fn svd_trunc<T: Element>(
     u: ViewMut<'_, T>,
     s: ViewMut<'_, T::Real>,
     vh: ViewMut<'_, T>,
+    errors: &mut [f64],
     run: Run<'_>,
-) -> Result<Truncated, Error> {
-    truncation.check()?;
+) -> Result<usize, Error> {
     let a = Stack::new(a, "A")?;
     let k = a.extents().0.min(a.extents().1);
-    let outputs = outputs(&a, (truncation.ceiling(k), k), u, s, vh)?;
-    let result = Mutex::new(Truncated { rank: 0, error: 0.0 });
-    each(a.batch(), work(&a), run, outputs, |i, to, with| {
-        let mut svd = svd(a.at(i), conj_a, with)?;
-        let truncated = truncation.apply(&svd.s)?;
-        *result.lock().unwrap_or_else(PoisonError::into_inner) = truncated;
-        write(&mut svd, truncated.rank, to)
-    })?;
-    Ok(result.into_inner().unwrap_or_else(PoisonError::into_inner))
+    let room = truncation.ceiling(k);
+    let outputs = outputs(&a, (room, k), u, s, vh)?;
+    truncated(a.batch(), k, truncation, errors, run, |values, run| {
+        each(a.batch(), work(&a), run, (outputs, values), |i, (to, values), with| {
+            let mut svd = svd(a.at(i), conj_a, with)?;
+            values.copy_from_slice(&svd.s);
+            // The rank of a stack is known only when all are done.
+            let rank = if a.batch().is_empty() { truncation.apply(&svd.s)?.rank } else { room };
+            write(&mut svd, rank, to)
+        })
+    })
+}
+
+/// The rank of a batch that is decomposed by `decompose`, which writes the `k` values of each matrix, and the errors.
+pub(crate) fn truncated<R: Real + Plain>(
+    batch: &[usize],
+    k: usize,
+    truncation: &Truncation,
+    errors: &mut [f64],
+    run: Run<'_>,
+    decompose: impl FnOnce(Chunks<'_, R>, Run<'_>) -> Result<(), Error>,
+) -> Result<usize, Error> {
+    truncation.check()?;
+    let count: usize = batch.iter().product();
+    if errors.len() != count {
+        return Err(Error::Shape { operand: "the errors", expected: vec![(count, count)], found: vec![errors.len()] });
+    }
+    let workspace = run.workspaces.take().unwrap_or_default();
+    let result = workspace.zeros::<R>(k * count).map_err(Error::from).and_then(|mut values| {
+        decompose(Chunks::new(&mut values, "the values", k, batch)?, run)?;
+        let values = |i: usize| &values[i * k..][..k];
+        let mut ranks = (0..count).map(|i| truncation.apply(values(i)).map(|t| t.rank));
+        let rank = ranks.try_fold(0, |most, rank| rank.map(|rank| most.max(rank)))?;
+        let kept = Truncation { maxrank: Some(rank), minrank: rank, ..Default::default() };
+        for (i, error) in errors.iter_mut().enumerate() {
+            *error = kept.apply(values(i))?.error;
+        }
+        Ok(rank)
+    });
+    run.workspaces.give(workspace);
+    result
 }
 
 /// Floating-point operations of each decomposition, roughly.

@@ -13,9 +13,10 @@ use crate::{Eigh, Error, Matrix, Workspace};
 /// The driver of one type; the complex ones take a real workspace, `rwork` of length `lrwork`, as well.
 macro_rules! eigh {
     ($syevd:ident, $t:ty, $real:ty, $table:ident $(, $rwork:ident $lrwork:ident $rwish:ident)?) => {
-        /// The decomposition by divide and conquer.
+        /// The decomposition by divide and conquer, or the eigenvalues alone.
         pub(crate) fn $syevd<'w>(
             a: &Matrix<'_, $t>,
+            vectors: bool,
             workspace: &'w Workspace,
         ) -> Option<Result<Eigh<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
@@ -39,6 +40,7 @@ macro_rules! eigh {
             let run = || {
                 let mut v = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let mut w = workspace.zeros::<$real>(v.rows())?;
+                let job = if vectors { b"V" } else { b"N" };
                 let (n, lda, mut info) = (v.rows() as i64, leading(v.rows()), 0);
                 let mut call = |work: &mut [$t], lwork: i64, $($rwork: &mut [$real], $lrwork: i64,)? iwork: &mut [i64],
                                 liwork: i64| {
@@ -46,7 +48,7 @@ macro_rules! eigh {
                     // have one element each for the question of how long they should be.
                     unsafe {
                         routine(
-                            b"V".as_ptr(),
+                            job.as_ptr(),
                             b"L".as_ptr(),
                             &n,
                             v.as_mut().as_mut_ptr(),
@@ -74,7 +76,7 @@ macro_rules! eigh {
                 let lwork = work.len() as i64;
                 $(let $lrwork = $rwork.len() as i64;)?
                 call(&mut work, lwork, $(&mut $rwork, $lrwork,)? &mut iwork, liwork as i64)?;
-                Ok(Eigh { w, v })
+                Ok(Eigh { w, v: if vectors { v } else { Matrix::zeros(0, 0, workspace)? } })
             };
             Some(run())
         }

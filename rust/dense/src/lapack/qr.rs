@@ -12,8 +12,12 @@ use crate::{Error, Matrix, Qr, Workspace};
 
 macro_rules! qr {
     ($geqrf:ident, $t:ty, $table:ident) => {
-        /// The decomposition by Householder reflections.
-        pub(crate) fn $geqrf<'w>(a: &Matrix<'_, $t>, workspace: &'w Workspace) -> Option<Result<Qr<'w, $t>, Error>> {
+        /// The decomposition by Householder reflections, with so many columns of Q: 0, or from k to m.
+        pub(crate) fn $geqrf<'w>(
+            a: &Matrix<'_, $t>,
+            columns: usize,
+            workspace: &'w Workspace,
+        ) -> Option<Result<Qr<'w, $t>, Error>> {
             type Factor = unsafe extern "C" fn(
                 m: *const i64,
                 n: *const i64,
@@ -54,12 +58,18 @@ macro_rules! qr {
                     info
                 })?;
                 let r = Qr::upper(&a, workspace)?;
-                let mut q = Matrix::copy_of(a.as_ref().block(0, 0, rows, rows.min(cols))?, false, workspace)?;
+                let mut q = Matrix::zeros(rows, columns, workspace)?;
+                if columns == 0 {
+                    return Ok(Qr { q, r });
+                }
+                (0..rows.min(cols)).for_each(|j| q.col_mut(j).copy_from_slice(a.col(j)));
+                let columns = columns as i64;
                 with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
-                    // SAFETY: Q is m×k and holds the reflections whose factors are in `tau`.
+                    // SAFETY: Q has these extents and holds k reflections, whose factors are in `tau`.
                     unsafe {
-                        expand(&m, &k, &k, q.as_mut().as_mut_ptr(), &lda, tau.as_ptr(), work, &lwork, &mut info);
+                        let q = q.as_mut().as_mut_ptr();
+                        expand(&m, &columns, &k, q, &lda, tau.as_ptr(), work, &lwork, &mut info);
                     }
                     info
                 })?;

@@ -13,9 +13,10 @@ use crate::{Error, Matrix, Svd, Workspace};
 /// Both drivers of one type; the complex ones take a real workspace, `rwork`, as well.
 macro_rules! svd {
     ($gesdd:ident, $gesvd:ident, $t:ty, $real:ty, $table:ident $(, $rwork:ident)?) => {
-        /// The decomposition by divide and conquer.
+        /// The decomposition by divide and conquer, or the values alone.
         pub(crate) fn $gesdd<'w>(
             a: &Matrix<'_, $t>,
+            vectors: bool,
             workspace: &'w Workspace,
         ) -> Option<Result<Svd<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
@@ -42,12 +43,14 @@ macro_rules! svd {
                 let mut a = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let (rows, cols) = (a.rows(), a.cols());
                 let k = rows.min(cols);
-                let mut svd = Svd::room(rows, cols, workspace)?;
+                let mut svd = Svd::room(rows, cols, vectors, workspace)?;
+                let job = if vectors { b"S" } else { b"N" };
                 let mut iwork = workspace.zeros::<i64>(k.saturating_mul(8))?;
                 // As old versions of LAPACK state it, which ask for 2·k more than new ones.
-                $(let mut $rwork = workspace.zeros::<$real>(
-                    k.saturating_mul((5 * k + 7).max(2 * rows.max(cols) + 2 * k + 1)),
-                )?;)?
+                $(let mut $rwork = workspace.zeros::<$real>(match vectors {
+                    true => k.saturating_mul((5 * k + 7).max(2 * rows.max(cols) + 2 * k + 1)),
+                    false => 7 * k,
+                })?;)?
                 let (m, n, lda, ldvt) = (rows as i64, cols as i64, leading(rows), leading(k));
                 with_workspace(workspace, |work, lwork| {
                     let mut info = 0;
@@ -55,7 +58,7 @@ macro_rules! svd {
                     // length that LAPACK states for it.
                     unsafe {
                         routine(
-                            b"S".as_ptr(),
+                            job.as_ptr(),
                             &m,
                             &n,
                             a.as_mut().as_mut_ptr(),
@@ -80,9 +83,10 @@ macro_rules! svd {
             Some(run())
         }
 
-        /// The decomposition by QR iteration.
+        /// The decomposition by QR iteration, or the values alone.
         pub(crate) fn $gesvd<'w>(
             a: &Matrix<'_, $t>,
+            vectors: bool,
             workspace: &'w Workspace,
         ) -> Option<Result<Svd<'w, $t>, Error>> {
             type Routine = unsafe extern "C" fn(
@@ -110,7 +114,8 @@ macro_rules! svd {
                 let mut a = Matrix::copy_of(a.as_ref(), false, workspace)?;
                 let (rows, cols) = (a.rows(), a.cols());
                 let k = rows.min(cols);
-                let mut svd = Svd::room(rows, cols, workspace)?;
+                let mut svd = Svd::room(rows, cols, vectors, workspace)?;
+                let job = if vectors { b"S" } else { b"N" };
                 $(let mut $rwork = workspace.zeros::<$real>(k.saturating_mul(5))?;)?
                 let (m, n, lda, ldvt) = (rows as i64, cols as i64, leading(rows), leading(k));
                 with_workspace(workspace, |work, lwork| {
@@ -119,8 +124,8 @@ macro_rules! svd {
                     // length that LAPACK states for it.
                     unsafe {
                         routine(
-                            b"S".as_ptr(),
-                            b"S".as_ptr(),
+                            job.as_ptr(),
+                            job.as_ptr(),
                             &m,
                             &n,
                             a.as_mut().as_mut_ptr(),

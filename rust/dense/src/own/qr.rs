@@ -29,9 +29,10 @@ use crate::{Error, MatRef, Matrix, Qr, Workspace};
 /// Columns of a panel: as many reflections are applied to the rest of the matrix at once.
 const PANEL: usize = 32;
 
-/// The decomposition of a matrix that is not empty and finite.
+/// The decomposition of a matrix that is not empty and finite, with so many columns of Q, at most m.
 pub(crate) fn qr<'w, T: ComplexField + Plain + Scalar<Real: Plain>>(
     a: MatRef<T>,
+    columns: usize,
     workspace: &'w Workspace,
 ) -> Result<Qr<'w, T>, Error> {
     let (m, n, k) = (a.rows(), a.cols(), a.rows().min(a.cols()));
@@ -47,10 +48,13 @@ pub(crate) fn qr<'w, T: ComplexField + Plain + Scalar<Real: Plain>>(
         }
     })?;
     let r = Qr::upper(&a, workspace)?;
-    // The thin Q: the reflections, applied to the first k columns of the identity.
-    let mut q = Matrix::zeros(m, k, workspace)?;
-    (0..k).for_each(|j| q.col_mut(j)[j] = <T as Scalar>::ONE);
-    scratch(apply_scratch::<T>(m, panel, k), workspace, |stack| {
+    // Q: the reflections, applied to the first columns of the identity.
+    let mut q = Matrix::zeros(m, columns, workspace)?;
+    if columns == 0 {
+        return Ok(Qr { q, r });
+    }
+    (0..columns).for_each(|j| q.col_mut(j)[j] = <T as Scalar>::ONE);
+    scratch(apply_scratch::<T>(m, panel, columns), workspace, |stack| {
         let basis = faer_ref(a.as_ref()).subcols(0, k);
         apply(basis, faer_ref(t.as_ref()), Conj::No, faer_mut(q.as_mut()), Par::Seq, stack);
     })?;

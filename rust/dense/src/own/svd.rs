@@ -13,17 +13,18 @@ use crate::{Error, MatRef, Matrix, Svd, Workspace};
 /// The decomposition of a matrix that is not empty, finite, and scaled to about 1.
 pub(crate) fn svd<'w, T: ComplexField + Plain + Scalar<Real: Plain>>(
     a: MatRef<T>,
+    vectors: bool,
     workspace: &'w Workspace,
 ) -> Result<Svd<'w, T>, Error> {
     let (m, n, k) = (a.rows(), a.cols(), a.rows().min(a.cols()));
-    let (mut u, mut v, mut s) =
-        (Matrix::zeros(m, k, workspace)?, Matrix::zeros(n, k, workspace)?, workspace.zeros::<T>(k)?);
-    let thin = ComputeSvdVectors::Thin;
+    let room = |rows, cols| if vectors { Matrix::zeros(rows, cols, workspace) } else { Matrix::zeros(0, 0, workspace) };
+    let (mut u, mut v, mut s) = (room(m, k)?, room(n, k)?, workspace.zeros::<T>(k)?);
+    let wanted = if vectors { ComputeSvdVectors::Thin } else { ComputeSvdVectors::No };
     // Never through faer's QR, which drops digits.
     let params = SvdParams { qr_ratio_threshold: f64::INFINITY, ..<SvdParams as Auto<T>>::auto() };
-    scratch(svd_scratch::<T>(m, n, thin, thin, Par::Seq, params.into()), workspace, |stack| {
+    scratch(svd_scratch::<T>(m, n, wanted, wanted, Par::Seq, params.into()), workspace, |stack| {
         let (u, v, s) = (faer_mut(u.as_mut()), faer_mut(v.as_mut()), DiagMut::from_slice_mut(&mut s));
-        faer_svd(faer_ref(a), s, Some(u), Some(v), Par::Seq, stack, params.into())
+        faer_svd(faer_ref(a), s, vectors.then_some(u), vectors.then_some(v), Par::Seq, stack, params.into())
     })?
     .map_err(|_| Error::NoConvergence)?;
     let mut real = workspace.zeros(k)?;

@@ -33,7 +33,7 @@ fn tall<'w, T: Plain + Scalar<Real: Plain>>(a: &Matrix<'_, T>, workspace: &'w Wo
         (values[j], order[j]) = (norm(&columns, j, m), j);
     }
     order[..n].sort_by(|&i, &j| values[j].total_cmp(&values[i]));
-    let mut svd = Svd::room(m, n, workspace)?;
+    let mut svd = Svd::room(m, n, true, workspace)?;
     // Below this, squares have lost digits, and the columns are what rounding left: their directions are free.
     let least = values[order[0]] * f64::MIN_POSITIVE.sqrt() / f64::EPSILON;
     let mut basis = Columns::zeros(m, n, complex, workspace)?;
