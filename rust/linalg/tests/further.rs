@@ -477,12 +477,15 @@ fn stacks_are_cut_to_one_rank() {
     let truncation = Truncation { atol: 2.5, ..truncation };
     let views = (u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap());
     let rank = linalg::svd_trunc(a.view(), false, &truncation, views.0, views.1, views.2, &mut errors, run());
-    assert_eq!((rank, errors), (Ok(2), [2.0, 0.5, 0.0, 1.0]));
+    assert_eq!(rank, Ok(2));
+    assert!(errors.iter().zip([2.0, 0.5, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
     let (mut w, mut v) = (plain::<f64>(&[3, 2, 2]), plain::<f64>(&[3, 3, 2, 2]));
     let views = (w.view_mut().unwrap(), v.view_mut().unwrap());
     let rank = linalg::eigh_trunc(a.view(), false, &truncation, views.0, views.1, &mut errors, run());
-    assert_eq!((rank, errors), (Ok(2), [2.0, 0.5, 0.0, 1.0]));
-    assert_eq!((w.view().get(&[0, 1, 1]), w.view().get(&[1, 1, 1])), (Some(-9.0), Some(3.0)));
+    assert_eq!(rank, Ok(2));
+    assert!(errors.iter().zip([2.0, 0.5, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
+    let value = |l| w.view().get(&[l, 1, 1]).unwrap();
+    assert!((value(0) + 9.0).abs() < 1e-14 && (value(1) - 3.0).abs() < 1e-14);
     let views = (w.view_mut().unwrap(), v.view_mut().unwrap());
     let few = linalg::eigh_trunc(a.view(), false, &truncation, views.0, views.1, &mut errors[..3], run());
     assert!(matches!(few, Err(Error::Shape { operand: "the errors", .. })));

@@ -34,8 +34,9 @@ fn tall<'w, T: Plain + Scalar<Real: Plain>>(a: &Matrix<'_, T>, workspace: &'w Wo
     }
     order[..n].sort_by(|&i, &j| values[j].total_cmp(&values[i]));
     let mut svd = Svd::room(m, n, true, workspace)?;
-    // Below this, squares have lost digits, and the columns are what rounding left: their directions are free.
-    let least = values[order[0]] * f64::MIN_POSITIVE.sqrt() / f64::EPSILON;
+    // Below this, squares of products of two columns have lost digits, so that the rotations leave them as they are; they
+    // are what rounding left, and their directions are free.
+    let least = values[order[0]] * f64::MIN_POSITIVE.sqrt().sqrt() / f64::EPSILON;
     let mut basis = Columns::zeros(m, n, complex, workspace)?;
     for (l, &j) in order[..n].iter().enumerate() {
         svd.s[l] = T::Real::from_f64(values[j]);
