@@ -64,7 +64,7 @@ const PIVOTING = VERSION < v"1.7" ? Val(true) : ColumnNorm()
             @test TO.matrix_norm(A, kind) isa real(T)
             @test TO.matrix_norm(A, kind) ≈ value rtol = tolerance(A)
         end
-        if m == n
+        if m == n > 0
             @test near(TO.expm(A), exp(B); scale = norm(exp(B)) * (1 + norm(B)))
         end
         @test memory == before
@@ -89,7 +89,7 @@ const PIVOTING = VERSION < v"1.7" ? Val(true) : ColumnNorm()
             @test abs(norm(X * Diagonal(x) * X' - H) - ϵ) <= tolerance(H) * norm(H)
             small = Hermitian(Matrix(A) / max(1, real(T)(n)))
             E = TO.hermitian_function(:exp, small)
-            @test E == E' && near(E, Matrix(exp(small)); scale = norm(E) * (1 + norm(small)))
+            @test E == E' && (n == 0 || near(E, Matrix(exp(small)); scale = norm(E) * (1 + norm(small))))
             @test near(TO.hermitian_function(exp, small), E; scale = norm(E)) && TO.expm(Matrix(small)) == E
             square = TO.hermitian_function(x -> x^2, small)
             @test square == square' && near(square, Matrix(small)^2; scale = norm(small)^2)
@@ -207,5 +207,5 @@ end
                                  TO.left_polar, TO.right_polar, TO.qr_pivoted, TO.eigh_vals, TO.eigh_trunc, TO.matrix_norm)
         @test_throws ArgumentError f([bad 1.0; 1.0 0.0])
     end
-    @test TO.svd_vals([3 0; 0 -2]) == [3.0, 2.0] && TO.expm([0 0; 0 0]) == I && TO.matrix_norm([3 4]) == 5.0
+    @test TO.svd_vals([3 0; 0 -2]) ≈ [3.0, 2.0] && TO.expm([0 0; 0 0]) == I && TO.matrix_norm([3 4]) ≈ 5.0
 end
