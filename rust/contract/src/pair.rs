@@ -68,6 +68,8 @@ pub struct Pair {
     signatures: [Signature; 3],
     fixed: Fixed<3>,
     settings: Settings,
+    /// Of the batch, the rows, the columns, and the sum.
+    extents: [usize; 4],
     /// Multiplications.
     volume: f64,
     kernel: Kernel,
@@ -99,7 +101,9 @@ impl Pair {
         let fixed = Fixed::take(fixed, &mut indices);
         let groups = Groups::new(indices)?;
         let volume = groups.volume();
-        Ok(Pair { signatures, fixed, settings, volume, kernel: Kernel::new(groups, settings)? })
+        let [rows, columns, summed] = groups.extents();
+        let extents = [extent(&groups.batch), rows, columns, summed];
+        Ok(Pair { signatures, fixed, settings, extents, volume, kernel: Kernel::new(groups, settings)? })
     }
 
     /// What the step was prepared for.
@@ -121,6 +125,11 @@ impl Pair {
     /// element read by a matrix product.
     pub fn overhead(&self) -> f64 {
         self.kernel.overhead(self.volume, self.settings.dtype)
+    }
+
+    /// Numbers of products of the batch, and of rows, columns and summed values of each; `usize::MAX` if there are more.
+    pub fn extents(&self) -> [usize; 4] {
+        self.extents
     }
 
     /// Multiplications; a rounded number, since more than 2⁶⁴ can be asked for.

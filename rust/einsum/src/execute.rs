@@ -10,6 +10,7 @@
 #![allow(unsafe_code)] // the steps run on pointers: their layouts were checked when the program was made
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use tensoroxide_contract::Settings;
 use tensoroxide_dense::Element;
@@ -197,6 +198,22 @@ impl<T: Element> Session<'_, T> {
     /// [`Session::layout`]s is valid, initialised and aligned, and during the call nobody else writes the operands, or reads
     /// or writes the output.
     pub unsafe fn run_bound(&mut self, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        unsafe { self.run_observed(alpha, beta, threads, |_| ()) }
+    }
+
+    /// As [`Session::run_bound`]; `after` is told of each step that is done, where there are no slices.
+    ///
+    /// # Safety
+    /// As [`Session::run_bound`].
+    #[inline(always)]
+    unsafe fn run_observed(
+        &mut self,
+        alpha: T,
+        beta: T,
+        threads: Threads,
+        after: impl FnMut(usize),
+    ) -> Result<(), Error> {
         let plan = &self.einsum.plan;
         let workspace = self.workspace.as_mut().expect("taken only when dropped");
         let (output, operands) = workspace.tensors.split_last().expect("there always is an output");
@@ -208,7 +225,7 @@ impl<T: Element> Session<'_, T> {
             }
         }
         // SAFETY: the caller's promise, and the output shares no element with an operand.
-        unsafe { workspace.run(plan, alpha, beta, threads) }
+        unsafe { workspace.run(plan, alpha, beta, threads, after) }
     }
 
     /// As [`Einsum::run`].
@@ -221,9 +238,44 @@ impl<T: Element> Session<'_, T> {
         operands: &[View<'_, T>],
         conj: &[bool],
         beta: T,
-        mut output: ViewMut<'_, T>,
+        output: ViewMut<'_, T>,
         threads: Threads,
     ) -> Result<(), Error> {
+        self.bind_all(operands, conj, output)?;
+        // SAFETY: the workspace fits the views' layouts, and the views vouch for their elements.
+        unsafe { self.run_bound(alpha, beta, threads) }
+    }
+
+    /// What each step takes on one thread, in seconds: the median over `runs` of the plan, each step finding the caches
+    /// as the one before it leaves them. Empty for a plan with slices, whose steps run many times each.
+    ///
+    /// # Errors
+    /// As [`Einsum::run`].
+    pub fn profile(
+        mut self,
+        operands: &[View<'_, T>],
+        mut output: ViewMut<'_, T>,
+        runs: usize,
+    ) -> Result<Vec<f64>, Error> {
+        let mut times = vec![Vec::with_capacity(runs); self.einsum.plan.steps()];
+        let conj = vec![false; operands.len()];
+        self.bind_all(operands, &conj, output.reborrow())?;
+        for _ in 0..runs {
+            let mut since = Instant::now();
+            let after = |k: usize| {
+                times[k].push(since.elapsed().as_secs_f64());
+                since = Instant::now();
+            };
+            // SAFETY: as in `run`.
+            unsafe { self.run_observed(T::ONE, T::ZERO, Threads::ONE, after) }?;
+        }
+        times.retain(|step| !step.is_empty());
+        times.iter_mut().for_each(|step| step.sort_by(f64::total_cmp));
+        Ok(times.iter().map(|step| step[step.len() / 2]).collect())
+    }
+
+    /// Prepares for the layouts of these tensors, and binds them.
+    fn bind_all(&mut self, operands: &[View<'_, T>], conj: &[bool], mut output: ViewMut<'_, T>) -> Result<(), Error> {
         let expected = self.operands();
         for found in [operands.len(), conj.len()] {
             if found != expected {
@@ -241,8 +293,7 @@ impl<T: Element> Session<'_, T> {
             self.bind(i, operand.as_ptr().cast_mut(), conj);
         }
         self.bind(expected, output.as_mut_ptr(), false);
-        // SAFETY: the workspace fits the views' layouts, and the views vouch for their elements.
-        unsafe { self.run_bound(alpha, beta, threads) }
+        Ok(())
     }
 }
 
@@ -288,14 +339,21 @@ impl<T: Element> Workspace<T> {
     /// # Safety
     /// From the starts of the tensors their layouts are valid, the output's is exclusively ours, and it shares no
     /// element with an operand.
-    unsafe fn run(&mut self, plan: &Plan, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
+    unsafe fn run(
+        &mut self,
+        plan: &Plan,
+        alpha: T,
+        beta: T,
+        threads: Threads,
+        after: impl FnMut(usize),
+    ) -> Result<(), Error> {
         let Workspace { program, tensors, memory, slice } = self;
         let shared = Shared { plan, program, tensors, alpha, memory: memory.as_mut_ptr(), values: slice.as_mut_ptr() };
         let output = &tensors[tensors.len() - 1];
         if plan.cut.fixed.is_empty() {
             let lane = shared.lane(0);
             // SAFETY: the caller's promise; there is one lane, and nothing has to have been made before.
-            return unsafe { shared.steps(&lane, 0..=0, &[], output.start, false, beta, threads) };
+            return unsafe { shared.steps(&lane, 0..=0, &[], output.start, false, beta, threads, after) };
         }
         // Without a value of some sliced label nothing would run; the output is then what an empty sum makes of it.
         if plan.slice_extents().any(|extent| extent == 0) {
@@ -427,7 +485,7 @@ impl<T: Element> Shared<'_, T> {
                 _ => T::ONE,
             };
             // SAFETY: the caller's promise; what these steps do not make anew is there from the slice before.
-            unsafe { self.steps(&lane, 0..=changed, values, output, partial, beta, threads) }?;
+            unsafe { self.steps(&lane, 0..=changed, values, output, partial, beta, threads, |_| ()) }?;
             changed = advance(values, plan.slice_extents()).unwrap_or(0);
         }
         Ok(())
@@ -449,11 +507,11 @@ impl<T: Element> Shared<'_, T> {
         let values = unsafe { std::slice::from_raw_parts_mut(self.values, count) };
         values.fill(0);
         // SAFETY: the caller's promise; the output is not among what these steps make.
-        unsafe { self.steps(&lane, count..=count, values, std::ptr::null_mut(), false, T::ZERO, threads) }
+        unsafe { self.steps(&lane, count..=count, values, std::ptr::null_mut(), false, T::ZERO, threads, |_| ()) }
     }
 
     /// Runs the steps whose fastest label ([`Step::every`](crate::plan::Step::every)) is among those `of` these positions,
-    /// the last one into a lane's own output if the output is `partial`.
+    /// the last one into a lane's own output if the output is `partial`. `after` is told of each step that is done.
     ///
     /// # Safety
     /// As [`Shared::range`], and every step that does not run has run with the values that its labels have.
@@ -467,6 +525,7 @@ impl<T: Element> Shared<'_, T> {
         partial: bool,
         beta: T,
         threads: Threads,
+        mut after: impl FnMut(usize),
     ) -> Result<(), Error> {
         let plan = self.plan;
         // SAFETY: the lane's memory goes on behind its arena for as long as the scratch is.
@@ -479,7 +538,7 @@ impl<T: Element> Shared<'_, T> {
         };
         let Variant { kernels, partial: into_partial } = &self.program.variants[plan.cut.variant(values)];
         let last = into_partial.as_ref().filter(|_| partial);
-        for (step, kernel) in plan.steps.iter().zip(kernels) {
+        for (k, (step, kernel)) in plan.steps.iter().zip(kernels).enumerate() {
             if !of.contains(&step.every) {
                 continue;
             }
@@ -504,6 +563,7 @@ impl<T: Element> Shared<'_, T> {
                     _ => return Err(tensoroxide_contract::Error::Layout.into()),
                 }
             }
+            after(k);
         }
         Ok(())
     }

@@ -7,13 +7,13 @@ mod display;
 mod slicing;
 
 pub(crate) use display::Algebra;
-use tensoroxide_contract::{Label, Settings};
+use tensoroxide_contract::{Label, Pair, Settings};
 use tensoroxide_tensor::{DType, Layout, Threads};
 
 use crate::network::Network;
 use crate::notation::Expression;
 use crate::path::{self, Model, Path};
-use crate::program::Program;
+use crate::program::{Kernel, Program};
 use crate::{Error, Options};
 use arena::{place, Room};
 use build::Builder;
@@ -285,6 +285,15 @@ impl Plan {
     /// Number of steps.
     pub fn steps(&self) -> usize {
         self.steps.len()
+    }
+
+    /// What contracts two tensors at step `k` from 0, for dense column-major operands and output; `None` for a step that sums
+    /// or copies one tensor, and beyond the last step.
+    pub fn pair(&self, k: usize) -> Option<&Pair> {
+        match self.program.variants.first()?.kernels.get(k)? {
+            Kernel::Single(_) => None,
+            Kernel::Pair(pair) => Some(pair),
+        }
     }
 
     /// How often the steps run, each time on another slice of the operands.
