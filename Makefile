@@ -6,7 +6,7 @@ with := sh deps/setup.sh
 julia := $(with) julia --startup-file=no --project=.
 cargo := $(with) cargo
 # The tests that take seconds; the others build packages and run whole examples.
-quick := views standard einsum semiring plans paths linalg factorizations krylov errors host
+quick := views standard einsum semiring plans paths linalg factorizations linalg_solve krylov errors host
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -149,6 +149,17 @@ struct Engine
     tox_hermitian_function::Ptr{Cvoid}
     tox_expm::Ptr{Cvoid}
     tox_norm::Ptr{Cvoid}
+    tox_lu::Ptr{Cvoid}
+    tox_lu_complete::Ptr{Cvoid}
+    tox_cholesky::Ptr{Cvoid}
+    tox_solve::Ptr{Cvoid}
+    tox_solve_triangular::Ptr{Cvoid}
+    tox_inv::Ptr{Cvoid}
+    tox_det::Ptr{Cvoid}
+    tox_logabsdet::Ptr{Cvoid}
+    tox_lstsq::Ptr{Cvoid}
+    tox_pinv::Ptr{Cvoid}
+
 end
 
 # NULL until the engine is loaded: Julia then throws instead of calling it.
@@ -281,6 +292,58 @@ engine_hermitian_function(t, conj, f, run) =
 engine_norm(t, kind, run) =
     check(ccall(ENGINE[].tox_norm, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{RunOptions}),
                 t, kind, tensor(t, 2), run))
+
+engine_lu(t, conj, run) =
+    check(ccall(ENGINE[].tox_lu, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), run))
+engine_lu_complete(t, conj, run) =
+    check(ccall(ENGINE[].tox_lu_complete, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), tensor(t, 5), run))
+function engine_cholesky(t, conj, run)
+    index = Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_cholesky, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), index, run), index)
+end
+function engine_solve(t, conj, run)
+    index = Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_solve, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), false, tensor(t, 3), index, run), index)
+end
+function engine_solve_triangular(t, conj, upper, unit_diagonal, run)
+    index = Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_solve_triangular, Int32,
+                (Ptr{DLTensor}, Int32, Int32, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                t, conj, upper, unit_diagonal, tensor(t, 2), false, tensor(t, 3), index, run), index)
+end
+function engine_inv(t, conj, run)
+    index = Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_inv, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), index, run), index)
+end
+engine_det(t, conj, run) =
+    check(ccall(ENGINE[].tox_det, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), run))
+engine_logabsdet(t, conj, run) =
+    check(ccall(ENGINE[].tox_logabsdet, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, tensor(t, 2), tensor(t, 3), run))
+engine_lstsq(t, conj, atol, rtol, run) =
+    check(ccall(ENGINE[].tox_lstsq, Int32,
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{DLTensor},
+                 Ref{RunOptions}), t, conj, tensor(t, 2), false, atol, rtol, tensor(t, 3), tensor(t, 4), run))
+engine_pinv(t, conj, atol, rtol, run) =
+    check(ccall(ENGINE[].tox_pinv, Int32,
+                (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ref{RunOptions}),
+                t, conj, atol, rtol, tensor(t, 2), run))
+
+# Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.
+@inline function check(status::Int32, index::Ref{Int64})
+    status == 7 && throw(LinearAlgebra.SingularException(index[] + 1))
+    status == 12 && throw(LinearAlgebra.PosDefException(index[] + 1))
+    return check(status)
+end
 
 @inline check(status::Int32) = status == 0 ? nothing : throw_status(status)
 

@@ -1,7 +1,8 @@
 # What Julia lends the engine: the routines of the BLAS and LAPACK that Julia itself runs on, and its number of threads.
 
 const BLAS_ROUTINES = [t * "gemm" for t in ("s", "d", "c", "z")]
-const LAPACK_ROUTINES = vcat([t * r for t in ("s", "d", "c", "z") for r in ("gesdd", "gesvd", "geqrf")],
+const LAPACK_ROUTINES = vcat([t * r for t in ("s", "d", "c", "z") for r in ("gesdd", "gesvd", "geqrf", "getrf", "getri",
+                                                                              "potrf", "trtrs")],
                              [t * r for t in ("s", "d") for r in ("orgqr", "syevd")],
                              [t * r for t in ("c", "z") for r in ("ungqr", "heevd")])
 

@@ -309,6 +309,9 @@ typedef struct {
 // A bug of the engine: a panic, caught at the boundary.
 #define TOX_PANIC 11
 
+// A matrix that is not positive definite where one is needed.
+#define TOX_NOT_POSITIVE_DEFINITE 12
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -654,6 +657,120 @@ tox_status tox_svd_full(const DLTensor *a,
 // # Safety
 // As `tox_svd_compact`.
 tox_status tox_svd_vals(const DLTensor *a, int32_t conj_a, const DLTensor *s, const tox_run *run);
+
+// A[p, :] = L·U with k = min(m, n). `a` is m×n, conjugated first if `conj_a` is not 0; `l` m×k, zero above the
+// diagonal and 1 on it; `u` k×n, zero below the diagonal; `p` m integers of 64 bits, counted from 0. The pivot of a
+// column is the entry with the largest |re| + |im| that is left in it, the first of equals; it may be zero. Fails as
+// `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lu(const DLTensor *a,
+                  int32_t conj_a,
+                  const DLTensor *l,
+                  const DLTensor *u,
+                  const DLTensor *p,
+                  const tox_run *run);
+
+// A[p, q] = L·U: as `tox_lu`, with the pivot that has the largest |re| + |im| in all that is left, the first of
+// equals column by column; `q` is n integers.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lu_complete(const DLTensor *a,
+                           int32_t conj_a,
+                           const DLTensor *l,
+                           const DLTensor *u,
+                           const DLTensor *p,
+                           const DLTensor *q,
+                           const tox_run *run);
+
+// A = L·Lᴴ for a positive definite Hermitian A. `a` is n×n, of which only the lower triangle is read, conjugated
+// first if `conj_a` is not 0; `l` n×n, zero above its real and positive diagonal. Fails as `tox_svd_compact`, and
+// with `TOX_NOT_POSITIVE_DEFINITE`: `*index`, which may be NULL, is then the last row of the smallest leading block
+// that is not, counted from 0.
+//
+// # Safety
+// As `tox_svd_compact`; `index` is NULL or can be written.
+tox_status tox_cholesky(const DLTensor *a, int32_t conj_a, const DLTensor *l, int64_t *index, const tox_run *run);
+
+// X with A·X = B. `a` is n×n, conjugated first if `conj_a` is not 0; `b` n×k, conjugated first if `conj_b` is not 0;
+// `x` n×k; or `b` and `x` are vectors, with an axis less than `a`. Fails as `tox_svd_compact`, and with
+// `TOX_SINGULAR` if a pivot is exactly zero: `*index`, which may be NULL, is then its place, counted from 0.
+//
+// # Safety
+// As `tox_svd_compact`; `index` is NULL or can be written.
+tox_status tox_solve(const DLTensor *a,
+                     int32_t conj_a,
+                     const DLTensor *b,
+                     int32_t conj_b,
+                     const DLTensor *x,
+                     int64_t *index,
+                     const tox_run *run);
+
+// As `tox_solve`, with the triangle of `a` on and above the diagonal if `upper` is not 0, otherwise on and below it;
+// with ones on the diagonal if `unit_diagonal` is not 0. Nothing else of `a` is read.
+//
+// # Safety
+// As `tox_solve`.
+tox_status tox_solve_triangular(const DLTensor *a,
+                                int32_t conj_a,
+                                int32_t upper,
+                                int32_t unit_diagonal,
+                                const DLTensor *b,
+                                int32_t conj_b,
+                                const DLTensor *x,
+                                int64_t *index,
+                                const tox_run *run);
+
+// X = A⁻¹. `a` is n×n, conjugated first if `conj_a` is not 0; `x` n×n. Fails as `tox_solve`.
+//
+// # Safety
+// As `tox_solve`.
+tox_status tox_inv(const DLTensor *a, int32_t conj_a, const DLTensor *x, int64_t *index, const tox_run *run);
+
+// The determinant of `a`, n×n, conjugated first if `conj_a` is not 0, or of each of its matrices: `det` has the axes
+// of the batch, none for one matrix. It is 0 or infinite where it is beyond the range of the type. Fails as
+// `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_det(const DLTensor *a, int32_t conj_a, const DLTensor *det, const tox_run *run);
+
+// log|det A|, real, and det A/|det A| of `a` as in `tox_det`; −∞ and 0 if it is singular.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_logabsdet(const DLTensor *a,
+                         int32_t conj_a,
+                         const DLTensor *log,
+                         const DLTensor *phase,
+                         const tox_run *run);
+
+// X of least norm among those for which the columns of A·X − B have the least norms. `a` is m×n, conjugated first if
+// `conj_a` is not 0; `b` m×k, conjugated first if `conj_b` is not 0; `x` n×k; or `b` and `x` are vectors, with an
+// axis less than `a`. `rank` is an integer of 64 bits with the axes of the batch: the number of singular values of A
+// above both `atol` and `rtol` times the largest; the others count as zero. A negative `rtol` is max(m, n)·eps.
+// Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_lstsq(const DLTensor *a,
+                     int32_t conj_a,
+                     const DLTensor *b,
+                     int32_t conj_b,
+                     double atol,
+                     double rtol,
+                     const DLTensor *x,
+                     const DLTensor *rank,
+                     const tox_run *run);
+
+// The pseudo-inverse of Moore and Penrose. `a` is m×n, conjugated first if `conj_a` is not 0; `x` n×m; `atol` and
+// `rtol` as in `tox_lstsq`. Fails as `tox_svd_compact`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_pinv(const DLTensor *a, int32_t conj_a, double atol, double rtol, const DLTensor *x, const tox_run *run);
 
 // Plans an Einstein summation and writes a new plan to `*plan`, to be released with `tox_plan_destroy`.
 //

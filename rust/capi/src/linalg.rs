@@ -13,6 +13,10 @@ pub use functions::*;
 pub use orthogonal::*;
 pub use svd::*;
 
+mod elimination;
+
+pub use elimination::*;
+
 use std::sync::OnceLock;
 
 use tensoroxide_dense::Provider;

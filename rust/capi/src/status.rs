@@ -35,6 +35,9 @@ pub const TOX_OVERFLOW: tox_status = 10;
 /// A bug of the engine: a panic, caught at the boundary.
 pub const TOX_PANIC: tox_status = 11;
 
+/// A matrix that is not positive definite where one is needed.
+pub const TOX_NOT_POSITIVE_DEFINITE: tox_status = 12;
+
 /// Why a call failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -80,6 +83,8 @@ impl From<tensoroxide_dense::Error> for Failure {
             Error::Overlap => TOX_ALIASING,
             Error::NotFinite => TOX_NOT_FINITE,
             Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::Singular { .. } => TOX_SINGULAR,
+            Error::NotPositiveDefinite { .. } => TOX_NOT_POSITIVE_DEFINITE,
             Error::OutOfMemory => TOX_OUT_OF_MEMORY,
             Error::NullPointer => TOX_NULL_POINTER,
             _ => TOX_INVALID_ARGUMENT,
@@ -112,6 +117,8 @@ impl From<tensoroxide_linalg::Error> for Failure {
             Error::Rank { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
             Error::NotFinite => TOX_NOT_FINITE,
             Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::Singular { .. } => TOX_SINGULAR,
+            Error::NotPositiveDefinite { .. } => TOX_NOT_POSITIVE_DEFINITE,
             Error::OutOfMemory => TOX_OUT_OF_MEMORY,
             _ => TOX_INVALID_ARGUMENT,
         };

@@ -2,6 +2,7 @@
 
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
+use crate::scaling::Triangle;
 use crate::workspace::Plain;
 use crate::{blas, lapack, own, Eigh, Error, MatMut, MatRef, Matrix, Qr, Svd, Workspace};
 
@@ -34,10 +35,19 @@ pub trait Kernels: Plain + Scalar<Real: Plain> {
     fn own_svd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error>;
     fn own_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error>;
     fn own_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error>;
+    fn lent_lu(a: &mut Matrix<'_, Self>, swaps: &mut [i64]) -> Option<()>;
+    fn lent_inverse(a: &mut Matrix<'_, Self>, swaps: &[i64], workspace: &Workspace) -> Option<Result<(), Error>>;
+    fn lent_cholesky(a: &mut Matrix<'_, Self>) -> Option<Result<(), usize>>;
+    fn lent_triangular(a: &Matrix<'_, Self>, triangle: Triangle, b: &mut Matrix<'_, Self>) -> Option<()>;
+    fn own_lu(a: &mut Matrix<'_, Self>, swaps: &mut [i64]);
+    fn own_lu_complete(a: &mut Matrix<'_, Self>, row_swaps: &mut [i64], column_swaps: &mut [i64]);
+    fn own_cholesky(a: &mut Matrix<'_, Self>) -> Result<(), usize>;
+    fn own_triangular(a: &Matrix<'_, Self>, triangle: Triangle, b: &mut Matrix<'_, Self>);
 }
 
 macro_rules! kernels {
-    ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident) => {
+    ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident, $getrf:ident, $getri:ident,
+     $potrf:ident, $trtrs:ident) => {
         impl Kernels for $t {
             fn lent_gemm<'c>(
                 alpha: Self,
@@ -73,6 +83,34 @@ macro_rules! kernels {
             fn lent_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>> {
                 lapack::$syevd(a, vectors, workspace)
             }
+            fn lent_lu(a: &mut Matrix<'_, Self>, swaps: &mut [i64]) -> Option<()> {
+                lapack::$getrf(a, swaps)
+            }
+            fn lent_inverse(
+                a: &mut Matrix<'_, Self>,
+                swaps: &[i64],
+                workspace: &Workspace,
+            ) -> Option<Result<(), Error>> {
+                lapack::$getri(a, swaps, workspace)
+            }
+            fn lent_cholesky(a: &mut Matrix<'_, Self>) -> Option<Result<(), usize>> {
+                lapack::$potrf(a)
+            }
+            fn lent_triangular(a: &Matrix<'_, Self>, triangle: Triangle, b: &mut Matrix<'_, Self>) -> Option<()> {
+                lapack::$trtrs(a, triangle, b)
+            }
+            fn own_lu(a: &mut Matrix<'_, Self>, swaps: &mut [i64]) {
+                own::lu(a, swaps)
+            }
+            fn own_lu_complete(a: &mut Matrix<'_, Self>, row_swaps: &mut [i64], column_swaps: &mut [i64]) {
+                own::lu_complete(a, row_swaps, column_swaps)
+            }
+            fn own_cholesky(a: &mut Matrix<'_, Self>) -> Result<(), usize> {
+                own::cholesky(a)
+            }
+            fn own_triangular(a: &Matrix<'_, Self>, triangle: Triangle, b: &mut Matrix<'_, Self>) {
+                own::solve(a, triangle, b)
+            }
             fn own_svd<'w>(
                 a: &Matrix<'_, Self>,
                 vectors: bool,
@@ -98,7 +136,7 @@ macro_rules! kernels {
     };
 }
 
-kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd);
-kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd);
-kernels!(Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd);
-kernels!(Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd);
+kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd, sgetrf, sgetri, spotrf, strtrs);
+kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd, dgetrf, dgetri, dpotrf, dtrtrs);
+kernels!(Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd, cgetrf, cgetri, cpotrf, ctrtrs);
+kernels!(Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd, zgetrf, zgetri, zpotrf, ztrtrs);

@@ -28,6 +28,16 @@ pub enum Error {
     NotFinite,
     /// An iteration ended without a result, also after every remedy was tried.
     NoConvergence,
+    /// A pivot is exactly zero: the matrix is singular, or to rounding so near to singular that this is all that is left.
+    Singular {
+        /// Its place on the diagonal, counted from 0.
+        index: usize,
+    },
+    /// A Hermitian matrix has a leading block that is not positive definite.
+    NotPositiveDefinite {
+        /// The last row of the smallest such block, counted from 0.
+        index: usize,
+    },
     /// The memory for a copy or for scratch space could not be had.
     OutOfMemory,
     /// No routine of this name can be lent.
@@ -47,6 +57,13 @@ impl fmt::Display for Error {
             Error::Overlap => f.write_str("two elements of an output matrix share memory"),
             Error::NotFinite => f.write_str("the matrix holds NaN or infinity"),
             Error::NoConvergence => f.write_str("the iteration did not converge"),
+            Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
+            Error::NotPositiveDefinite { index } => {
+                write!(
+                    f,
+                    "the matrix is not positive definite: its leading block up to row {index}, counted from 0, is not"
+                )
+            }
             Error::OutOfMemory => f.write_str("not enough memory for scratch space"),
             Error::UnknownRoutine => f.write_str("no routine of this name can be lent"),
             Error::NullPointer => f.write_str("a null pointer was lent"),

@@ -10,11 +10,14 @@
 #![allow(unsafe_code)] // matrices over raw memory and foreign functions are the purpose of this crate
 
 mod blas;
+mod cholesky;
 mod eigh;
 mod element;
 mod error;
 mod gemm;
 mod lapack;
+mod lstsq;
+mod lu;
 mod matrix;
 mod own;
 mod owned;
@@ -24,16 +27,21 @@ mod qr_pivoted;
 mod scaling;
 mod small;
 mod svd;
+mod triangular;
 mod workspace;
 
+pub use cholesky::cholesky;
 pub use eigh::{eigh, eigh_values, Eigh};
 pub use element::Element;
 pub use error::Error;
 pub use gemm::gemm;
+pub use lstsq::{lstsq, pinv};
+pub use lu::{lu, lu_complete, Lu};
 pub use matrix::{MatMut, MatRef};
 pub use owned::Matrix;
 pub use provider::{is_lent, lend_blas, lend_lapack, provider, set_provider, Provider};
 pub use qr::{qr, qr_full, Qr};
 pub use qr_pivoted::{qr_pivoted, QrPivoted};
 pub use svd::{svd, svd_values, Svd};
+pub use triangular::solve_triangular;
 pub use workspace::{Memory, Plain, Resources, Workspace};

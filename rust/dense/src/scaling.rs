@@ -5,6 +5,7 @@
 //! A power of two changes no digit of an entry, unless the entry is so much smaller than the largest one that it
 //! vanishes beside it in any case.
 
+use tensoroxide_tensor::simd::{Isa, Simd, Task};
 use tensoroxide_tensor::{Real, Scalar};
 
 use crate::workspace::{Plain, Workspace};
@@ -17,6 +18,42 @@ pub(crate) enum Part {
     Full,
     /// Those on and below the diagonal, and of the diagonal the real parts: a Hermitian matrix has no others.
     Lower,
+}
+
+/// Which elements of a matrix count for elimination.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Triangle {
+    /// All.
+    Both,
+    /// Those on and below the diagonal.
+    Lower,
+    /// Those on and above the diagonal.
+    Upper,
+    /// Those below the diagonal, which itself is taken to be 1.
+    UnitLower,
+    /// Those above the diagonal, which itself is taken to be 1.
+    UnitUpper,
+}
+
+impl Triangle {
+    pub(crate) fn is_unit(self) -> bool {
+        matches!(self, Triangle::UnitLower | Triangle::UnitUpper)
+    }
+
+    pub(crate) fn is_upper(self) -> bool {
+        matches!(self, Triangle::Upper | Triangle::UnitUpper)
+    }
+
+    /// Rows of column `j` of a matrix with `m` rows.
+    fn rows(self, j: usize, m: usize) -> std::ops::Range<usize> {
+        match self {
+            Triangle::Both => 0..m,
+            Triangle::Lower => j.min(m)..m,
+            Triangle::UnitLower => (j + 1).min(m)..m,
+            Triangle::Upper => 0..(j + 1).min(m),
+            Triangle::UnitUpper => 0..j.min(m),
+        }
+    }
 }
 
 /// A copy of `part` of op(A) divided by 2^e, and e; the rest of the copy is 0.
@@ -52,6 +89,75 @@ pub(crate) fn scaled_copy<'w, T: Plain + Scalar>(
     Ok((copy, e))
 }
 
+/// A copy of a triangle of op(A) divided by 2^e, and e; the rest of the copy is 0.
+///
+/// Elimination neither squares entries nor needs them near 1, and a system whose rows have very different sizes would
+/// lose the small ones if it were scaled by its largest entry. So e is 0, unless the largest entry is so near to the
+/// end of the range that sums may leave it, or so small that a unit in its last place is not far above the smallest
+/// number: it is then moved by as much as that takes. A multiple of 2, so that it has a root.
+pub(crate) fn moderate_copy<'w, T: Plain + Scalar>(
+    a: MatRef<T>,
+    conj: bool,
+    triangle: Triangle,
+    workspace: &'w Workspace,
+) -> Result<(Matrix<'w, T>, i32), Error> {
+    let mut copy = Matrix::zeros(a.rows(), a.cols(), workspace)?;
+    if triangle == Triangle::Both {
+        copy.as_mut().copy_from(a)?;
+    } else {
+        for j in 0..a.cols() {
+            for i in triangle.rows(j, a.rows()) {
+                // SAFETY: the indices are in bounds.
+                copy.col_mut(j)[i] = unsafe { a.get_unchecked(i, j) };
+            }
+        }
+    }
+    if conj && T::DTYPE.is_complex() {
+        copy.elements_mut().iter_mut().for_each(|x| *x = x.conj());
+    }
+    let largest = largest(copy.elements())?;
+    let (least, most) = moderate::<T::Real>();
+    let e = exponent(largest);
+    let shift = if largest == 0.0 { 0 } else { (e - e.clamp(least, most)) & !1 };
+    if shift != 0 {
+        let factors = factors::<T::Real>(-shift);
+        copy.elements_mut().iter_mut().for_each(|x| *x = x.scale(factors.0).scale(factors.1));
+    }
+    Ok((copy, shift))
+}
+
+/// The exponents between which elimination is safe: 2^20 (single precision) or 2^60 below the largest number, for the
+/// growth of the entries; twice their digits above the smallest.
+fn moderate<R: Real>() -> (i32, i32) {
+    let digits = -exponent(R::EPSILON.to_f64());
+    let (min, max) = (exponent(R::MIN_POSITIVE.to_f64()), exponent(R::MAX.to_f64()));
+    (min + digits, max - if digits < 30 { 20 } else { 60 })
+}
+
+/// The largest part of any of the elements; [`Error::NotFinite`] if one is NaN or infinite.
+pub(crate) fn largest<T: Scalar>(elements: &[T]) -> Result<f64, Error> {
+    let largest = f64::from_bits(Isa::best().run(Largest(elements)));
+    if largest.is_finite() {
+        Ok(largest)
+    } else {
+        Err(Error::NotFinite)
+    }
+}
+
+/// The bits of the largest absolute value of a part. The bits of numbers without a sign are ordered as the numbers
+/// are, and those of infinity and NaN come last, so that one maximum tells all.
+struct Largest<'a, T>(&'a [T]);
+
+impl<T: Scalar> Task for Largest<'_, T> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run<S: Simd>(self) -> u64 {
+        let bits = |x: T::Real| x.to_f64().to_bits() & (u64::MAX >> 1);
+        self.0.iter().fold(0, |largest, x| largest.max(bits(x.re())).max(bits(x.im())))
+    }
+}
+
 /// Multiplies results by 2^e. They may become larger than the type can hold: [`Error::NotFinite`].
 pub(crate) fn scale_back<T: Scalar>(elements: &mut [T], e: i32) -> Result<(), Error> {
     let factors = factors::<T::Real>(e);
@@ -68,12 +174,12 @@ pub(crate) fn scale_back<T: Scalar>(elements: &mut [T], e: i32) -> Result<(), Er
 }
 
 /// 2^e as a product of two factors, since 2^e itself may lie beyond the range of the type.
-fn factors<R: Real>(e: i32) -> (R, R) {
+pub(crate) fn factors<R: Real>(e: i32) -> (R, R) {
     (R::exp2i(e / 2), R::exp2i(e - e / 2))
 }
 
 /// The e with 2^e ≤ x < 2^(e+1), for x ≥ 0; 0 for x = 0.
-fn exponent(x: f64) -> i32 {
+pub(crate) fn exponent(x: f64) -> i32 {
     if x == 0.0 {
         return 0;
     }
@@ -120,6 +226,30 @@ mod tests {
             assert_eq!(copy.col(0)[0], x);
         }
         assert_eq!(scale_back(&mut [1.0, 4.0f32], 126), Err(Error::NotFinite));
+    }
+
+    #[test]
+    fn elimination_moves_only_what_is_near_an_end() {
+        let workspace = Workspace::default();
+        for (x, shift) in [(1e-300, false), (5e-324, true), (1.0, false), (1e280, false), (1e300, true), (1e308, true)]
+        {
+            let a = [x, 1e-310, 0.0, 0.0];
+            let a = MatRef::from_slice(&a, 2, 2, 1, 2).unwrap();
+            let (copy, e) = moderate_copy(a, false, Triangle::Both, &workspace).unwrap();
+            assert_eq!((e != 0, e % 2), (shift, 0), "{x}");
+            let (down, up) = factors::<f64>(e);
+            assert_eq!(copy.col(0)[0] * down * up, x);
+        }
+        let nan = [1.0f32, 2.0, f32::NAN, 3.0];
+        let a = MatRef::from_slice(&nan, 2, 2, 1, 2).unwrap();
+        assert_eq!(moderate_copy(a, false, Triangle::Lower, &workspace).unwrap().0.elements(), [1.0, 2.0, 0.0, 3.0]);
+        assert_eq!(
+            moderate_copy(a.t(), false, Triangle::UnitUpper, &workspace).unwrap().0.elements(),
+            [0.0, 0.0, 2.0, 0.0]
+        );
+        for triangle in [Triangle::Both, Triangle::Upper, Triangle::UnitUpper] {
+            assert_eq!(moderate_copy(a, false, triangle, &workspace).err(), Some(Error::NotFinite));
+        }
     }
 
     #[test]

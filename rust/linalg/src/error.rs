@@ -45,6 +45,16 @@ pub enum Error {
     NotFinite,
     /// The iteration ended without a result.
     NoConvergence,
+    /// A pivot of a matrix that must be regular is exactly zero.
+    Singular {
+        /// Its place on the diagonal, counted from 0.
+        index: usize,
+    },
+    /// A matrix that must be positive definite is not.
+    NotPositiveDefinite {
+        /// The last row of its smallest leading block that is not, counted from 0.
+        index: usize,
+    },
     /// The memory for scratch space could not be had.
     OutOfMemory,
     /// One matrix of a batch failed. Other matrices of the batch may have been done.
@@ -83,6 +93,13 @@ impl fmt::Display for Error {
                 f.write_str("the matrix holds NaN or infinity, or its factors are too large for its type")
             }
             Error::NoConvergence => f.write_str("the decomposition did not converge"),
+            Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
+            Error::NotPositiveDefinite { index } => {
+                write!(
+                    f,
+                    "the matrix is not positive definite: its leading block up to row {index}, counted from 0, is not"
+                )
+            }
             Error::OutOfMemory => f.write_str("not enough memory for the decomposition"),
             Error::InBatch { index, error } => write!(f, "matrix {index:?} of the batch: {error}"),
         }
@@ -91,12 +108,25 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+impl Error {
+    /// Where on the diagonal a matrix is singular or not positive definite, also if it is one of a batch.
+    pub fn index(&self) -> Option<usize> {
+        match self {
+            Error::Singular { index } | Error::NotPositiveDefinite { index } => Some(*index),
+            Error::InBatch { error, .. } => error.index(),
+            _ => None,
+        }
+    }
+}
+
 impl From<tensoroxide_dense::Error> for Error {
     /// For what a factorization of a matrix that passed the checks of this crate can still run into.
     fn from(error: tensoroxide_dense::Error) -> Self {
         match error {
             tensoroxide_dense::Error::NotFinite => Error::NotFinite,
             tensoroxide_dense::Error::OutOfMemory => Error::OutOfMemory,
+            tensoroxide_dense::Error::Singular { index } => Error::Singular { index },
+            tensoroxide_dense::Error::NotPositiveDefinite { index } => Error::NotPositiveDefinite { index },
             _ => Error::NoConvergence,
         }
     }

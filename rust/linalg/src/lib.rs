@@ -6,28 +6,36 @@
 //! strides. A matrix's results are written only once they are all there, so that an error leaves them as they were.
 //! How an operation runs, [`Run`] says: on which threads, in whose memory, and who computes.
 
+mod cholesky;
 mod eigh;
 mod error;
 mod functions;
 mod gauge;
 mod lq;
+mod lstsq;
+mod lu;
 mod norms;
 mod polar;
 mod qr;
 mod qr_pivoted;
+mod solve;
 mod stack;
 mod svd;
 mod truncation;
 
+pub use cholesky::cholesky;
 pub use eigh::{eigh_full, eigh_range, eigh_trunc, eigh_vals};
 pub use error::Error;
 pub use functions::{expm, hermitian_function, Function};
 pub use gauge::fix_vector;
 pub use lq::{lq_compact, lq_full, lq_null};
+pub use lstsq::{lstsq, pinv, Tolerance};
+pub use lu::{det, inv, logabsdet, lu, lu_complete};
 pub use norms::{norm, Norm};
 pub use polar::{left_polar, right_polar};
 pub use qr::{qr_compact, qr_full, qr_null};
 pub use qr_pivoted::qr_pivoted;
+pub use solve::{solve, solve_triangular, Triangle};
 pub use stack::{Run, Workspaces};
 pub use svd::{svd_compact, svd_full, svd_trunc, svd_vals};
 pub use truncation::{Truncated, Truncation};

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
 use tensoroxide_dense::{provider, Element, MatMut, MatRef, Matrix, Provider, Resources, Workspace};
-use tensoroxide_tensor::{Pool, Scalar, Threads, View, ViewMut};
+use tensoroxide_tensor::{Pool, Threads, View, ViewMut};
 
 use crate::Error;
 
@@ -46,6 +46,8 @@ impl<'w> Run<'w> {
 #[derive(Clone, Copy)]
 pub(crate) struct Stack<'a, T> {
     view: View<'a, T>,
+    /// How many of the first axes belong to a matrix (two) or a vector (one).
+    rank: usize,
 }
 
 /// A stack to write.
@@ -76,13 +78,36 @@ impl<'a, T: Element> Stack<'a, T> {
     pub(crate) fn new(view: View<'a, T>, operand: &'static str) -> Result<Stack<'a, T>, Error> {
         match view.shape().len() {
             0 | 1 => Err(Error::Rank { operand, found: view.shape().to_vec() }),
-            _ => Ok(Stack { view }),
+            _ => Ok(Stack { view, rank: 2 }),
         }
     }
 
-    /// Rows and columns of each matrix.
+    /// The right-hand sides of systems with so many rows: matrices, or, with an axis less, vectors.
+    pub(crate) fn right_hand_sides(
+        view: View<'a, T>,
+        operand: &'static str,
+        rows: usize,
+        batch: &[usize],
+    ) -> Result<Stack<'a, T>, Error> {
+        let shape = view.shape();
+        let rank = if shape.len() == batch.len() + 1 { 1 } else { 2 };
+        if shape.len() == batch.len() + rank && shape[0] == rows && shape[rank..] == *batch {
+            return Ok(Stack { view, rank });
+        }
+        let columns = shape.get(1).copied().unwrap_or(1);
+        let expected = [rows, columns].iter().chain(batch).map(|&extent| (extent, extent)).collect();
+        Err(Error::Shape { operand, expected, found: shape.to_vec() })
+    }
+
+    /// Rows and columns of each matrix; one column for vectors.
     pub(crate) fn extents(&self) -> (usize, usize) {
-        (self.view.shape()[0], self.view.shape()[1])
+        (self.view.shape()[0], if self.rank > 1 { self.view.shape()[1] } else { 1 })
+    }
+
+    /// Extents for an output of so many rows and as many columns as here; without columns for vectors.
+    pub(crate) fn like(&self, rows: usize) -> Vec<(usize, usize)> {
+        let (_, n) = self.extents();
+        [(rows, rows), (n, n)][..self.rank].to_vec()
     }
 
     /// Rows of each matrix, which must be square.
@@ -96,20 +121,20 @@ impl<'a, T: Element> Stack<'a, T> {
 
     /// The extents of the batch.
     pub(crate) fn batch(&self) -> &'a [usize] {
-        &self.view.shape()[2..]
+        &self.view.shape()[self.rank..]
     }
 
     /// The `i`-th matrix.
     pub(crate) fn at(&self, i: usize) -> MatRef<'a, T> {
         let (m, n) = self.extents();
-        let [row_stride, col_stride, strides @ ..] = self.view.strides() else { unreachable!("two axes at least") };
+        let (own, strides) = self.view.strides().split_at(self.rank);
         let start = self.view.as_ptr().wrapping_offset(offset(i, self.batch(), strides));
         // SAFETY: the view covers all matrices.
-        unsafe { MatRef::from_raw_parts(start, m, n, *row_stride, *col_stride) }
+        unsafe { MatRef::from_raw_parts(start, m, n, own[0], own.get(1).copied().unwrap_or(m as isize)) }
     }
 }
 
-impl<'a, T: Scalar> StackMut<'a, T> {
+impl<'a, T: Copy> StackMut<'a, T> {
     /// A stack of matrices of at least and at most these extents, or, for one extent, of vectors; an [`Error::Shape`]
     /// if the tensor is none, or has another batch.
     pub(crate) fn new(
@@ -142,7 +167,7 @@ pub(crate) trait Outputs: Sync {
     unsafe fn at(&self, i: usize) -> Self::Matrices;
 }
 
-impl<'a, T: Scalar> Outputs for StackMut<'a, T> {
+impl<'a, T: Copy + Send> Outputs for StackMut<'a, T> {
     type Matrices = MatMut<'a, T>;
 
     unsafe fn at(&self, i: usize) -> MatMut<'a, T> {

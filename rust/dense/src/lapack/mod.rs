@@ -5,11 +5,16 @@
 //! it does not take) that someone else should compute.
 
 mod eigh;
+mod lu;
 mod qr;
 mod svd;
 mod table;
 
 pub(crate) use eigh::{cheevd, dsyevd, ssyevd, zheevd};
+pub(crate) use lu::{
+    cgetrf, cgetri, cpotrf, ctrtrs, dgetrf, dgetri, dpotrf, dtrtrs, sgetrf, sgetri, spotrf, strtrs, zgetrf, zgetri,
+    zpotrf, ztrtrs,
+};
 pub(crate) use qr::{cgeqrf, dgeqrf, sgeqrf, zgeqrf};
 pub(crate) use svd::{cgesdd, cgesvd, dgesdd, dgesvd, sgesdd, sgesvd, zgesdd, zgesvd};
 pub(crate) use table::{is_lent, lend};

@@ -31,30 +31,42 @@ pub(super) struct Routines {
     pub(super) geqrf: Slot,
     pub(super) orgqr: Slot,
     pub(super) syevd: Slot,
+    pub(super) getrf: Slot,
+    pub(super) getri: Slot,
+    pub(super) potrf: Slot,
+    pub(super) trtrs: Slot,
 }
 
 macro_rules! routines {
-    ($($table:ident: $gesdd:literal $gesvd:literal $geqrf:literal $orgqr:literal $syevd:literal;)*) => {
+    ($($table:ident: $gesdd:literal $gesvd:literal $geqrf:literal $orgqr:literal $syevd:literal
+      $getrf:literal $getri:literal $potrf:literal $trtrs:literal;)*) => {
         $(pub(super) static $table: Routines = Routines {
             gesdd: Slot::new($gesdd),
             gesvd: Slot::new($gesvd),
             geqrf: Slot::new($geqrf),
             orgqr: Slot::new($orgqr),
             syevd: Slot::new($syevd),
+            getrf: Slot::new($getrf),
+            getri: Slot::new($getri),
+            potrf: Slot::new($potrf),
+            trtrs: Slot::new($trtrs),
         };)*
 
         fn find(name: &str) -> Option<&'static Slot> {
-            let slots = [$(&$table.gesdd, &$table.gesvd, &$table.geqrf, &$table.orgqr, &$table.syevd),*];
+            let slots = [$(
+                &$table.gesdd, &$table.gesvd, &$table.geqrf, &$table.orgqr, &$table.syevd, &$table.getrf, &$table.getri,
+                &$table.potrf, &$table.trtrs
+            ),*];
             slots.into_iter().find(|slot| slot.name == name)
         }
     };
 }
 
 routines! {
-    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd";
-    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd";
-    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd";
-    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd";
+    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd" "sgetrf" "sgetri" "spotrf" "strtrs";
+    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd" "dgetrf" "dgetri" "dpotrf" "dtrtrs";
+    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd" "cgetrf" "cgetri" "cpotrf" "ctrtrs";
+    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd" "zgetrf" "zgetri" "zpotrf" "ztrtrs";
 }
 
 /// # Safety

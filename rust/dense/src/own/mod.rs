@@ -4,15 +4,21 @@
 //! order of a sum nor its bits depend on their number. The functions here are generic over faer's scalar trait and are
 //! instantiated in [`crate::element`] only.
 
+mod cholesky;
 mod eigh;
 mod gemm;
+mod lu;
 mod qr;
 mod svd;
+mod triangular;
 
+pub(crate) use cholesky::cholesky;
 pub(crate) use eigh::eigh;
 pub(crate) use gemm::gemm;
+pub(crate) use lu::{lu, lu_complete};
 pub(crate) use qr::qr;
 pub(crate) use svd::svd;
+pub(crate) use triangular::solve;
 
 use std::mem::MaybeUninit;
 
