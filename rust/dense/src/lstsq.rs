@@ -2,6 +2,7 @@
 
 use tensoroxide_tensor::{Real, Threads};
 
+use crate::own::divide;
 use crate::scaling::{moderate_copy, scale_back, Triangle};
 use crate::{gemm, svd, Element, Error, MatRef, Matrix, Resources, Svd};
 
@@ -48,7 +49,7 @@ pub fn lstsq<'w, T: Element>(
     let (u, vh) = (svd.u.as_ref().block(0, 0, a.rows(), rank)?, svd.vh.as_ref().block(0, 0, rank, a.cols())?);
     gemm(T::ONE, u.t(), true, b.as_ref(), false, T::ZERO, y.as_mut(), Threads::ONE)?;
     for j in 0..y.cols() {
-        y.col_mut(j).iter_mut().zip(&svd.s[..]).for_each(|(y, &s)| *y = *y / T::from_real(s));
+        (0..rank).for_each(|l| divide(&mut y.col_mut(j)[l..=l], T::from_real(svd.s[l])));
     }
     let mut x = with.matrix(a.cols(), b.cols())?;
     gemm(T::ONE, vh.t(), true, y.as_ref(), false, T::ZERO, x.as_mut(), Threads::ONE)?;
@@ -81,7 +82,7 @@ pub fn pinv<'w, T: Element>(
     let rank = rank(&svd, atol, rtol);
     for l in 0..rank {
         let s = T::from_real(svd.s[l]);
-        svd.u.col_mut(l).iter_mut().for_each(|x| *x = *x / s);
+        divide(svd.u.col_mut(l), s);
     }
     let (u, vh) = (svd.u.as_ref().block(0, 0, m, rank)?, svd.vh.as_ref().block(0, 0, rank, n)?);
     let mut x = with.matrix(n, m)?;

@@ -1,5 +1,7 @@
 //! Cholesky's factor of a positive definite matrix, by halves as in [`super::triangular`].
 
+use std::cmp::Ordering;
+
 use faer::linalg::matmul::triangular::{matmul_with_conj, BlockStructure};
 use faer::traits::ComplexField;
 use faer::{Accum, Conj, Par};
@@ -85,7 +87,7 @@ impl<T: Scalar> Task for Base<'_, T> {
             let pivot = a[j * lda + j].re();
             // Also if it is NaN, as after a difference of infinities, which only a matrix that is not definite leads
             // to.
-            if !(pivot > <T::Real as Scalar>::ZERO) {
+            if pivot.partial_cmp(&<T::Real as Scalar>::ZERO) != Some(Ordering::Greater) {
                 return Err(j);
             }
             let root = pivot.sqrt();

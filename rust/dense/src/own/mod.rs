@@ -18,7 +18,7 @@ pub(crate) use gemm::gemm;
 pub(crate) use lu::{lu, lu_complete};
 pub(crate) use qr::qr;
 pub(crate) use svd::svd;
-pub(crate) use triangular::solve;
+pub(crate) use triangular::{divide, solve};
 
 use std::mem::MaybeUninit;
 

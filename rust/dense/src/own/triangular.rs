@@ -127,7 +127,7 @@ pub(super) fn subtract<T: Scalar>(y: &mut [T], factor: T, x: &[T]) {
 /// Divides by a number that is not 0. For complex ones, 1/d would leave the range long before the quotients do, so d
 /// is brought near to 1 by a power of two first.
 #[inline(always)]
-pub(super) fn divide<T: Scalar>(elements: &mut [T], d: T) {
+pub(crate) fn divide<T: Scalar>(elements: &mut [T], d: T) {
     if !T::DTYPE.is_complex() {
         elements.iter_mut().for_each(|x| *x = *x / d);
         return;
