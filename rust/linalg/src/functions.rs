@@ -5,7 +5,7 @@
 //! powers of A instead of powers of its norm, is below rounding. Norms of powers that the paper estimates are bounded
 //! here by products of those at hand.
 
-use tensoroxide_dense::{eigh, gemm, qr, Eigh, Element, MatRef, Matrix, Qr, Resources};
+use tensoroxide_dense::{eigh, gemm, lu, Eigh, Element, Matrix, Resources};
 use tensoroxide_tensor::{DType, Real, Scalar, Threads, View, ViewMut};
 
 use crate::polar::write_hermitian;
@@ -270,24 +270,7 @@ fn approximant<'w, T: Element>(
     let (mut left, mut right) = (with.copy_of(v.as_ref(), false)?, v);
     left.elements_mut().iter_mut().zip(u.elements()).for_each(|(x, &y)| *x -= y);
     right.elements_mut().iter_mut().zip(u.elements()).for_each(|(x, &y)| *x += y);
-    solve(left.as_ref(), &right, with)
-}
-
-/// A⁻¹·B by the QR decomposition of A, which is well conditioned here.
-fn solve<'w, T: Element>(a: MatRef<T>, b: &Matrix<'w, T>, with: Resources<'w>) -> Result<Matrix<'w, T>, Error> {
-    let Qr { q, r } = qr(a, false, with)?;
-    let mut x = with.matrix(b.rows(), b.cols())?;
-    gemm(T::ONE, q.as_ref().t(), true, b.as_ref(), false, T::ZERO, x.as_mut(), Threads::ONE)?;
-    for j in 0..x.cols() {
-        let x = x.col_mut(j);
-        for i in (0..x.len()).rev() {
-            let (above, rest) = x.split_at_mut(i);
-            let y = rest[0] / r.col(i)[i];
-            rest[0] = y;
-            above.iter_mut().zip(r.col(i)).for_each(|(x, &r)| *x -= y * r);
-        }
-    }
-    Ok(x)
+    Ok(lu(left.as_ref(), false, with)?.solve(right.as_ref(), false, with)?)
 }
 
 fn product<'w, T: Element>(a: &Matrix<'w, T>, b: &Matrix<'w, T>, with: Resources<'w>) -> Result<Matrix<'w, T>, Error> {
