@@ -95,10 +95,10 @@ one of the inverse is too large for the type.
 ```jldoctest
 julia> using TensorOxide
 
-julia> TensorOxide.inv([0.0 4.0; 2.0 0.0])
+julia> TensorOxide.inv([4.0 2.0; 2.0 2.0])
 2×2 Matrix{Float64}:
- 0.0   0.5
- 0.25  0.0
+  0.5  -0.5
+ -0.5   1.0
 ```
 """
 inv(A::Stack; run...) = inv!(A, Array{matrix_type(A)}(undef, size(A)); run...)
