@@ -4,11 +4,11 @@ const TASK = "task"
 
 """
 The median seconds per call of each contender, a function that times itself over at least the seconds it is given. They
-take turns, 3 to 15 rounds within about `budget` seconds, so that what disturbs the machine disturbs all of them.
+take turns, `fewest` to 15 rounds within about `budget` seconds, so that what disturbs the machine disturbs all of them.
 """
-function in_turns(contenders; least = 0.02, budget = 3.0)
+function in_turns(contenders; least = 0.02, budget = 3.0, fewest = 3)
     once = [contender(0.0) for contender in contenders]
-    rounds = clamp(floor(Int, budget / sum(max.(once, 2least))), 3, 15)
+    rounds = clamp(floor(Int, budget / sum(max.(once, 2least))), fewest, 15)
     times = [Float64[] for _ in contenders]
     for _ in 1:rounds, (contender, seen) in zip(contenders, times)
         # Threads of the one before may still spin in wait for more.

@@ -42,6 +42,9 @@ class NumPy:
     def fresh(self, view):
         return np.ascontiguousarray(view)
 
+    def linalg(self):
+        return np.linalg
+
 
 class Torch:
     name = "torch"
@@ -76,6 +79,9 @@ class Torch:
     def fresh(self, view):
         return view.contiguous()
 
+    def linalg(self):
+        return self.torch.linalg
+
 
 def openblas_kernels():
     """The kernels that NumPy's OpenBLAS chose for this processor, as OpenBLAS itself names them."""
@@ -92,10 +98,21 @@ def openblas_kernels():
     return "unknown"
 
 
+# What of a result has one value whoever computed it.
+SHOWN = {
+    "svd": lambda r, values: values(r[1]),
+    "qr": lambda r, values: abs(np.diagonal(values(r[1]), axis1=-2, axis2=-1)),
+    "eigh": lambda r, values: values(r[0]),
+    "eig": lambda r, values: np.sort(abs(values(r[0])), axis=-1),
+    "solve": lambda r, values: values(r),
+}
+
+
 class Peer:
     def __init__(self, library):
         self.library = library
         self.calls = {}
+        self.shown = {}  # what `write` writes of the result, if not all of it
 
     def about(self):
         return self.library.about()
@@ -125,14 +142,27 @@ class Peer:
 
         self.calls[id] = call
 
+    def linalg(self, id, operation, eltype, shapes, file):
+        shapes = [integers(shape, "x") for shape in shapes.split(";")]
+        arrays = read(file, DTYPES[eltype], [shape[::-1] for shape in shapes])
+        views = [self.library.array(a.swapaxes(-1, -2) if a.ndim > 1 else a) for a in arrays]
+        options = {"full_matrices": False} if operation == "svd" else {}
+        function = getattr(self.library.linalg(), operation)
+        self.calls[id] = lambda: function(*views, **options)
+        self.shown[id] = SHOWN[operation]
+
     def time(self, id, least):
         return repr(seconds_per_call(self.calls[id], float(least)))
 
     def write(self, id, file):
-        np.ascontiguousarray(self.library.values(self.calls[id]())).tofile(file)
+        result = self.calls[id]()
+        values = self.library.values
+        shown = self.shown[id](result, values) if id in self.shown else values(result)
+        np.ascontiguousarray(shown).tofile(file)
 
     def forget(self, id):
         del self.calls[id]
+        self.shown.pop(id, None)
 
 
 def integers(text, separator):
