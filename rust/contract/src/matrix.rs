@@ -9,16 +9,28 @@ use tensoroxide_dense::{gemm, Element, MatMut, MatRef};
 use tensoroxide_tensor::kernels::Move;
 use tensoroxide_tensor::layout::element_count;
 use tensoroxide_tensor::nest::{order, volume, Loop};
-use tensoroxide_tensor::Threads;
+use tensoroxide_tensor::{DType, Threads};
 
 use crate::axes::Index;
 use crate::groups::{extent, runs, Groups, Run, A, B, C};
+use crate::pair::rate;
+use crate::traffic::{blocks, streamed, sweep};
 use crate::Error;
 
 /// What it costs to copy an element, in units of what a matrix product spends on an element of its operands.
 const COPY: f64 = 2.0;
 /// What it costs to call a matrix product, in the same units.
 const CALL: f64 = 300.0;
+
+/// Nanoseconds of a run, of each matrix product, for an element of its matrices, and to move one into or out of a copy.
+const RUN: f64 = 150.0;
+const PRODUCT: f64 = 60.0;
+const TOUCHED: f64 = 0.03;
+const MOVED: f64 = 0.4;
+/// The part of the arithmetic's rate that matrix products reach.
+const EFFICIENCY: f64 = 0.72;
+/// Bytes of the matrices of a small product.
+const SMALL: f64 = 2e5;
 
 /// A product of matrices for each element of the batch.
 #[derive(Clone, Debug)]
@@ -173,10 +185,37 @@ impl Product {
         self.operands.iter().flat_map(|operand| &operand.copy).map(|copy| copy.into.volume()).sum()
     }
 
-    /// See [`Pair::overhead`](crate::Pair::overhead).
-    pub(crate) fn overhead(&self) -> f64 {
+    /// Nanoseconds on one thread, roughly.
+    pub(crate) fn time(&self, dtype: DType) -> f64 {
+        let (items, size) = (volume(&self.batch) as f64, dtype.size());
         let [m, n, k] = self.extents.map(|extent| extent as f64);
-        COPY * self.copied() as f64 + volume(&self.batch) as f64 * (CALL + m * k + k * n + m * n)
+        let (products, elements) = (m * n * k, m * k + k * n + m * n);
+        let small = elements * size as f64 <= SMALL;
+        let mut time = RUN + items * (PRODUCT + elements * TOUCHED + products / (EFFICIENCY * rate(dtype)));
+        // How a matrix product cuts C, A and B into blocks.
+        let [m, n, k] = self.extents;
+        let cuts = [[(m, 192), (n, 8)], [(m, 192), (k, 256)], [(k, 256), (n, 256)]];
+        for (t, (operand, cut)) in self.operands.iter().zip(cuts).enumerate() {
+            let [down, right] = cut.map(|(extent, _)| extent);
+            let strides = match operand.copy {
+                Some(_) => [1, down as isize],
+                None => [operand.row_stride, operand.col_stride],
+            };
+            let [x, y] = [(down, strides[0]), (right, strides[1])].map(|(extent, s)| Loop { extent, strides: [s] });
+            let bytes = items * down as f64 * right as f64 * size as f64;
+            time += if small {
+                let batch = self.batch.iter().map(|l| Loop { extent: l.extent, strides: [l.strides[t]] });
+                sweep([x, y].into_iter().chain(batch), 0, size, bytes)
+            } else {
+                items * blocks((&[x], cut[0].1), (&[y], cut[1].1), 0, size, bytes)
+            };
+            if let Some(copy) = &operand.copy {
+                let elements = copy.into.volume() as f64;
+                // Read here, written there.
+                time += elements * MOVED + 2.0 * streamed(elements * size as f64);
+            }
+        }
+        time
     }
 
     /// `product`, `batched product through copies of A, C`.

@@ -21,8 +21,6 @@ const LARGE: usize = 96 * 96 * 96;
 const SMALL: usize = 16 * 16 * 16;
 /// Least extent of a matrix for which LARGE holds: thinner ones are bound by memory, which needs no packing.
 const THIN: usize = 32;
-/// Nanoseconds of the unit of [`Pair::overhead`], roughly.
-const UNIT: f64 = 0.1;
 
 /// How many times as long a product may take that needs no scratch, where scratch is short.
 const PATIENCE: f64 = 3.0;
@@ -121,10 +119,9 @@ impl Pair {
         self.kernel.copied()
     }
 
-    /// What moving the elements costs, apart from the multiplications: what a better layout could save. In units of one
-    /// element read by a matrix product.
-    pub fn overhead(&self) -> f64 {
-        self.kernel.overhead(self.volume, self.settings.dtype)
+    /// What a run is expected to take on one thread, in nanoseconds: good enough to compare layouts and kernels by.
+    pub fn time(&self) -> f64 {
+        self.kernel.time(self.settings.dtype)
     }
 
     /// Numbers of products of the batch, and of rows, columns and summed values of each; `usize::MAX` if there are more.
@@ -235,25 +232,13 @@ impl Pair {
 }
 
 /// Multiplications that a matrix product does in a nanosecond, roughly.
-fn rate(dtype: DType) -> f64 {
+pub(crate) fn rate(dtype: DType) -> f64 {
     match dtype {
         DType::F32 => 110.0,
         DType::F64 => 55.0,
         DType::C32 => 28.0,
         DType::C64 => 14.0,
     }
-}
-
-/// Nanoseconds that dense copies take longer where they do not stay in the cache, as measured with an innermost batch.
-fn missed(copied: usize, dtype: DType) -> f64 {
-    let bytes = copied as f64 * dtype.size() as f64;
-    bytes
-        * match bytes {
-            ..1e6 => 0.01,
-            ..4e6 => 0.06,
-            ..3.2e7 => 0.2,
-            _ => 0.27,
-        }
 }
 
 impl Kernel {
@@ -265,15 +250,13 @@ impl Kernel {
         if each <= SMALL || k == 1 || m == 1 && n == 1 || extent(&groups.batch) == 0 {
             return direct(loops);
         }
-        let (volume, large) = (groups.volume(), each >= LARGE && m.min(n).min(k) >= THIN);
+        let large = each >= LARGE && m.min(n).min(k) >= THIN;
         let matrices = Kernel::of_matrices(&groups, settings)?;
         if !large {
             let direct = Direct::new(loops, settings.dtype);
             // Without scratch is worth more than a little time, but not any.
             let patience = if settings.least_scratch { PATIENCE } else { 1.0 };
-            let packed = volume / rate(settings.dtype) + UNIT * matrices.overhead(volume, settings.dtype);
-            let packed = packed + missed(matrices.copied(), settings.dtype);
-            if direct.cost() <= patience * packed {
+            if direct.cost() <= patience * matrices.time(settings.dtype) {
                 return Ok(Kernel::Direct(Box::new(direct)));
             }
         }
@@ -291,7 +274,7 @@ impl Kernel {
         let product = Product::new(groups.clone())?;
         let better = |fused: &Fused, product: &Product| match settings.least_scratch {
             true => fused.scratch() < product.scratch,
-            false => fused.is_faster_than(product),
+            false => fused.time() <= product.time(settings.dtype),
         };
         Ok(match fused {
             Some(fused) if better(&fused, &product) => Kernel::Fused(Box::new(fused)),
@@ -315,12 +298,12 @@ impl Kernel {
         }
     }
 
-    /// See [`Pair::overhead`], for so many multiplications.
-    fn overhead(&self, volume: f64, dtype: DType) -> f64 {
+    /// See [`Pair::time`].
+    fn time(&self, dtype: DType) -> f64 {
         match self {
-            Kernel::Direct(direct) => (direct.cost() - volume / rate(dtype)).max(0.0) / UNIT,
-            Kernel::Product(product) => product.overhead(),
-            Kernel::Fused(fused) => fused.overhead(),
+            Kernel::Direct(direct) => direct.cost(),
+            Kernel::Product(product) => product.time(dtype),
+            Kernel::Fused(fused) => fused.time(),
         }
     }
 }

@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         whole[whole.len() / 2] * 1e3,
         flops / total * 1e-9
     );
-    println!("step   batch      m      n      k         µs   share  GFLOP/s  kernel");
+    println!("step   batch      m      n      k         µs  expected   share  GFLOP/s  kernel");
     let mut order: Vec<usize> = (0..times.len()).collect();
     order.sort_by(|&i, &j| times[j].total_cmp(&times[i]));
     for k in order.into_iter().take_while(|&k| times[k] > total / 100.0) {
@@ -105,9 +105,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 let [batch, m, n, summed] = pair.extents();
                 let (rate, kernel) = (2e-9 * pair.volume() / time, pair.kernel_name());
                 print!("{:4} {batch:7} {m:6} {n:6} {summed:6} ", k + 1);
-                println!("{:10.1} {share:6.1}% {rate:8.1}  {kernel}", time * 1e6);
+                println!("{:10.1} {:9.1} {share:6.1}% {rate:8.1}  {kernel}", time * 1e6, pair.time() * 1e-3);
             }
-            None => println!("{:4} {:39.1} {share:6.1}%           copy or sum", k + 1, time * 1e6),
+            None => println!("{:4} {:39.1} {:9} {share:6.1}%           copy or sum", k + 1, time * 1e6, ""),
         }
     }
     Ok(())

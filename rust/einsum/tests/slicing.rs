@@ -86,7 +86,7 @@ fn half_and_a_quarter_of_the_memory_take_few_slices() {
             assert!(peak <= limit, "{name}: {sliced}");
             assert!(slices <= 3 * share, "{name}, 1/{share}: {slices} slices\n{sliced}");
             assert!(slices == 1 || peak > limit / 2, "{name}, 1/{share}: {peak} of {limit} bytes are used\n{sliced}");
-            assert!(overhead <= 1.01, "{name}, 1/{share}: {overhead} times the flops\n{sliced}");
+            assert!(overhead <= 1.1, "{name}, 1/{share}: {overhead} times the flops\n{sliced}");
         }
     }
 }

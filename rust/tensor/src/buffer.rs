@@ -1,6 +1,6 @@
 //! Owned memory: aligned, zeroed, never moved.
 
-use std::alloc::{alloc_zeroed, dealloc};
+use std::alloc::{alloc, alloc_zeroed, dealloc, Layout};
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 use std::ptr::NonNull;
@@ -9,6 +9,9 @@ use crate::{Error, Scalar};
 
 /// Alignment of every buffer: a cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
+/// From so many bytes on, a buffer starts where a huge page of the processor does, and asks the system for such pages.
+const HUGE: usize = 2 * PAGE;
+const PAGE: usize = 2 << 20;
 
 /// A fixed number of elements at a cache line's start, all 0 at first.
 pub struct Buffer<T: Scalar> {
@@ -33,14 +36,22 @@ impl<T: Scalar> Buffer<T> {
         if len == 0 {
             return Ok(Buffer { start: NonNull::dangling(), len });
         }
-        // SAFETY: the layout's size is not 0. Zero bits are a valid element, as `Scalar` promises.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) }.cast());
+        // SAFETY: the layout's size is not 0.
+        let start = unsafe {
+            if layout.align() == PAGE {
+                huge_zeroed(layout)
+            } else {
+                alloc_zeroed(layout)
+            }
+        };
+        // Zero bits are a valid element, as `Scalar` promises.
+        let start = NonNull::new(start.cast());
         start.map(|start| Buffer { start, len }).ok_or(Error::OutOfMemory { bytes: layout.size() })
     }
 
-    fn memory(len: usize) -> Option<std::alloc::Layout> {
+    fn memory(len: usize) -> Option<Layout> {
         let bytes = len.checked_mul(size_of::<T>())?;
-        std::alloc::Layout::from_size_align(bytes, ALIGNMENT).ok()
+        Layout::from_size_align(bytes, if bytes >= HUGE { PAGE } else { ALIGNMENT }).ok()
     }
 
     /// Exclusive slices of several ranges at once; `None` if two ranges that are not empty meet, or one leaves the buffer.
@@ -67,6 +78,41 @@ impl<T: Scalar> Buffer<T> {
             std::slice::from_raw_parts_mut(self.start.as_ptr().add(range.start), range.end - range.start)
         }))
     }
+}
+
+/// Zeros on huge pages where the system has them: a tensor that is walked across its columns meets a new page at each step,
+/// and a processor remembers the places of some thousand pages only. A fresh one also comes with 512 times fewer faults.
+///
+/// # Safety
+/// The size is not 0.
+unsafe fn huge_zeroed(layout: Layout) -> *mut u8 {
+    // SAFETY: the caller's promise; what was allocated may be written, and whole pages of it may be advised on.
+    unsafe {
+        let start = alloc(layout);
+        if !start.is_null() {
+            advise(start, layout.size() / PAGE * PAGE);
+            start.write_bytes(0, layout.size());
+        }
+        start
+    }
+}
+
+/// Asks for huge pages. They are faster, and nothing else: whether the system has any does not matter.
+///
+/// # Safety
+/// These bytes are ours, from the start of a page on.
+unsafe fn advise(start: *mut u8, bytes: usize) {
+    #[cfg(target_os = "linux")]
+    {
+        extern "C" {
+            fn madvise(start: *mut u8, bytes: usize, advice: std::ffi::c_int) -> std::ffi::c_int;
+        }
+        const MADV_HUGEPAGE: std::ffi::c_int = 14;
+        // SAFETY: the caller's promise; the advice changes no byte.
+        unsafe { madvise(start, bytes, MADV_HUGEPAGE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (start, bytes);
 }
 
 impl<T: Scalar> Deref for Buffer<T> {
@@ -106,7 +152,7 @@ mod tests {
 
     #[test]
     fn zeroed_aligned_and_freed() {
-        for len in [0, 1, 7, 4096] {
+        for len in [0, 1, 7, 4096, HUGE / 16, HUGE / 16 + 1] {
             let mut buffer = Buffer::<Complex64>::zeroed(len).unwrap();
             assert_eq!(buffer.len(), len);
             assert!(buffer.iter().all(|&z| z == Complex64::ZERO));

@@ -11,6 +11,7 @@ use super::terms::{Terms, FEW};
 use super::walk::MOST_LOOPS;
 use super::write::Apart;
 use super::{Axis, Direct, Form};
+use crate::traffic::{blocks, sweep};
 
 /// The tensors, as positions in strides.
 const C: usize = 0;
@@ -487,21 +488,50 @@ impl Machine {
                 let (tall, wide) = (rows.min(4.0), columns.min(4.0));
                 let products = rows * columns * registers(length) * summed / length.max(1.0);
                 let loads = products * (1.0 / tall + 1.0 / wide) * 0.5;
-                batch * ((products * 0.6 * width).max(loads) + 15.0 * rows * columns + 30.0)
+                // Each stretch of the sum begins and ends with registers that are not full.
+                let stretches = rows * columns * (summed / length.max(1.0));
+                batch * ((products * 0.6 * width).max(loads) + 6.0 * stretches + 9.0 * rows * columns + 30.0)
             }
         };
         let elements = batch * (1.5 * rows * columns + rows * summed + columns * summed);
         let bytes = elements * width * self.real as f64;
-        // Bytes a cycle from the last cache and from memory.
-        let traffic = bytes
-            / if bytes < 1e6 {
-                64.0
-            } else if bytes < 2e7 {
-                20.0
-            } else {
-                7.0
-            };
-        30.0 + (cycles.max(traffic) + 0.1 * cycles) / CYCLES
+        if bytes < 2.5e5 {
+            // 64 bytes a cycle from the second cache, while others are multiplied.
+            return 30.0 + (cycles.max(bytes / 64.0) + 0.1 * cycles) / CYCLES;
+        }
+        30.0 + 1.25 * cycles / CYCLES + self.memory(loops, along)
+    }
+
+    /// Nanoseconds to bring in what does not stay in the caches.
+    fn memory(&self, loops: &Loops, along: Along) -> f64 {
+        let Loops { batch, rows, columns, summed } = loops;
+        let size = self.width * self.real;
+        let count = |loops: &[Loop<3>]| loops.iter().map(|l| l.extent as f64).product::<f64>();
+        let bytes = |x: &[Loop<3>], y: &[Loop<3>]| count(batch) * count(x) * count(y) * size as f64;
+        let (of_c, of_a, of_b) = (bytes(rows, columns), bytes(rows, summed), bytes(columns, summed));
+        let by = match along {
+            Along::Row(_) => C,
+            Along::Rows(by) => by,
+            _ => {
+                let all = [&batch[..], rows, columns, summed].concat();
+                let tensors = [(C, of_c), (A, of_a), (B, of_b)];
+                return tensors.map(|(t, bytes)| sweep(all.iter().copied(), t, size, bytes)).iter().sum();
+            }
+        };
+        let mut rows = rows.clone();
+        if let Along::Row(i) = along {
+            rows[..=i].rotate_right(1);
+        } else {
+            sort(&mut rows, by);
+        }
+        // A panel of rows and sums is packed, and meets a few columns at a time.
+        let depths = (count(summed) / (PACKED / (4 * self.lanes)) as f64).ceil();
+        let heights = (count(&rows) * count(summed).min(64.0) * self.width as f64 / PACKED as f64).ceil();
+        let with_batch = |loops: &[Loop<3>]| [loops, batch].concat();
+        let again = if of_b > 1e6 { heights } else { 1.0 };
+        (2.0 * depths - 1.0) * blocks((&with_batch(&rows), 256), (columns, 8), C, size, of_c)
+            + (count(columns) / TABLE as f64).ceil() * blocks((&rows, 64), (&with_batch(summed), 64), A, size, of_a)
+            + again * blocks((columns, 8), (&with_batch(summed), 256), B, size, of_b)
     }
 }
 

@@ -297,9 +297,11 @@ impl<T: Scalar> Part<'_, T> {
                         update: Update { alpha, beta: if p == 0 { beta } else { Some(one) } },
                         c,
                     };
+                    // As many panels at a time as a table has places for.
+                    let strip = MOST / width * width;
                     let to_pack = of_columns(columns, self.in_place);
-                    for first in (0..to_pack).step_by(width) {
-                        let count = width.min(columns - first);
+                    for first in (0..to_pack).step_by(strip) {
+                        let count = strip.min(columns - first);
                         let at = column_table.find(j + first, count);
                         let lines = Lines {
                             from: b.cast(),
@@ -318,24 +320,31 @@ impl<T: Scalar> Part<'_, T> {
                     for i in self.rows.clone().step_by(rows) {
                         let rows = rows.min(self.rows.end - i);
                         let at = row_table.find(i, rows);
-                        for first in (0..rows).step_by(height) {
-                            let count = height.min(rows - first);
-                            if block.reads_a(&row_table.offsets[1], at + first, count) {
-                                continue;
+                        let reads =
+                            |first: usize| block.reads_a(&row_table.offsets[1], at + first, height.min(rows - first));
+                        let mut first = 0;
+                        while first < rows {
+                            // Neighbouring tiles that are not read in place.
+                            let mut next = first;
+                            while next < rows && !reads(next) {
+                                next += height;
                             }
-                            let lines = Lines {
-                                from: a.cast(),
-                                lines: &row_table.offsets[1],
-                                first: at + first,
-                                count,
-                                sums: &sum_table.offsets[0],
-                                skip: sums,
-                                depth,
-                                conj: self.a.1,
-                            };
-                            let to = of_a.wrapping_add(first * depth * numbers);
-                            // SAFETY: the elements are A's; a panel has room for `height` lines of this depth.
-                            unsafe { S::apart(Pack::<_, COMPLEX> { lines, width: height, to }) };
+                            if next > first {
+                                let lines = Lines {
+                                    from: a.cast(),
+                                    lines: &row_table.offsets[1],
+                                    first: at + first,
+                                    count: next.min(rows) - first,
+                                    sums: &sum_table.offsets[0],
+                                    skip: sums,
+                                    depth,
+                                    conj: self.a.1,
+                                };
+                                let to = of_a.wrapping_add(first * depth * numbers);
+                                // SAFETY: the elements are A's; a panel has room for `height` lines of this depth.
+                                unsafe { S::apart(Pack::<_, COMPLEX> { lines, width: height, to }) };
+                            }
+                            first = next + height;
                         }
                         for first in (0..columns).step_by(width) {
                             let count = width.min(columns - first);

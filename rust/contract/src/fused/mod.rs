@@ -7,7 +7,7 @@
 //! tiles, not even that copy is made: the microkernel reads it where it lies.
 //!
 //! [`offsets`] says where the elements of a block lie, [`pack`] fills the panels, [`kernel`] multiplies them, [`driver`] is
-//! the loops around it. Here the indices are sorted, and the work is divided among threads.
+//! the loops around it, [`time`] what all that costs. Here the indices are sorted, and the work is divided among threads.
 
 mod driver;
 mod kernel;
@@ -15,6 +15,7 @@ mod offsets;
 mod pack;
 #[cfg(test)]
 mod tests;
+mod time;
 
 use tensoroxide_tensor::kernels::scale_ordered;
 use tensoroxide_tensor::nest::{order, Loop};
@@ -23,26 +24,12 @@ use tensoroxide_tensor::{with_scalar, Complex32, Complex64, DType, Scalar, Threa
 
 use crate::axes::Index;
 use crate::groups::{Groups, A, B, C};
-use crate::matrix::Product;
 use crate::Settings;
 use driver::{blocks, grain, room, Blocking, Grain, InPlace, Matrices, Part};
-use offsets::Walk;
+use offsets::{Walk, MOST};
 
 /// Multiplications of real numbers that are worth a thread of their own: some 20 µs.
 const WORK_OF_A_THREAD: f64 = 1e6;
-
-/// From this extent of rows, columns and sums on, fused products take no longer than products of matrices in place.
-const LARGE: usize = 128;
-/// The same where nothing is packed.
-const IN_PLACE: usize = 24;
-
-/// What a run costs before anything is moved, and what each product of a batch costs.
-const CALL: f64 = 2000.0;
-const ITEM: f64 = 100.0;
-/// What an element costs that is read in place.
-const READ: f64 = 0.25;
-/// What it costs to move an element that lies apart from its neighbours, beside what it costs to move one among others.
-const SCATTERED: f64 = 4.0;
 
 /// Neighbours that lie together for them to be read where they lie, so that cache lines are used as a whole.
 const RUN: usize = 8;
@@ -182,34 +169,6 @@ impl Fused {
         whole.max(part * self.cut.count())
     }
 
-    /// See [`Pair::overhead`](crate::Pair::overhead).
-    pub(crate) fn overhead(&self) -> f64 {
-        let walks = [&self.matrices.rows, &self.matrices.columns, &self.matrices.sums];
-        let items: f64 = self.matrices.batch.iter().map(|l| l.extent as f64).product();
-        let [m, n, k] = walks.map(|walk| walk.extent as f64);
-        let [rows, columns, sums] = walks.map(Walk::innermost);
-        // What lies together, up to a register, is moved together.
-        let price = |runs: [(Loop<2>, usize); 2]| {
-            let run = runs.iter().filter(|(l, t)| l.strides[*t] == 1).map(|(l, _)| l.extent.min(8)).max();
-            1.0 + SCATTERED / run.unwrap_or(1) as f64
-        };
-        let of_a = m * k * if self.in_place.a { READ } else { price([(rows, 1), (sums, 0)]) };
-        let of_b = k * n * if self.in_place.b { READ } else { price([(columns, 1), (sums, 1)]) };
-        let of_c = m * n * price([(rows, 0), (rows, 0)]);
-        CALL + items * (ITEM + of_a + of_b + of_c)
-    }
-
-    /// Whether this is expected to take less time than products of matrices. Where nothing would be copied for those,
-    /// it depends on the extents alone.
-    pub(crate) fn is_faster_than(&self, product: &Product) -> bool {
-        let walks = [&self.matrices.rows, &self.matrices.columns, &self.matrices.sums];
-        let least = if self.in_place == (InPlace { a: true, b: true }) { IN_PLACE } else { LARGE };
-        match product.copied() {
-            0 => walks.iter().all(|walk| walk.extent >= least),
-            _ => self.overhead() <= product.overhead(),
-        }
-    }
-
     /// `fused product` or `batched fused product`.
     pub(crate) fn name(&self) -> String {
         match self.matrices.batch.is_empty() {
@@ -341,9 +300,9 @@ fn in_place(Matrices { rows, columns, sums, .. }: &Matrices, dtype: DType) -> In
         let inner = walk.innermost();
         inner.extent == 1 || inner.strides[t] == 1 && inner.extent >= RUN
     };
-    let of_a = rows.extent.saturating_mul(sums.extent).saturating_mul(dtype.size());
-    let a = dense(rows, 1) && (columns.extent <= FEW || columns.extent <= SOME && of_a <= NEAR);
-    let b = rows.extent <= FEW || rows.extent <= SOME && (dense(sums, 1) || dense(columns, 1));
+    let near = |lines: &Walk| lines.extent.saturating_mul(sums.extent).saturating_mul(dtype.size()) <= NEAR;
+    let a = dense(rows, 1) && near(rows) && columns.extent <= SOME;
+    let b = rows.extent <= FEW && near(columns) || rows.extent <= SOME && dense(sums, 1);
     InPlace { a, b }
 }
 

@@ -47,6 +47,10 @@ impl Walk {
         (fused.len() <= LOOPS).then(|| Walk { loops: fused.into(), extent })
     }
 
+    pub(super) fn loops(&self) -> &[Loop<2>] {
+        &self.loops
+    }
+
     /// How far neighbouring positions are apart in each tensor, but for the ends of the innermost loop.
     pub(super) fn innermost(&self) -> Loop<2> {
         self.loops[0]
@@ -162,6 +166,13 @@ impl Offsets {
             0 | 1 => usize::MAX,
             _ => (self.at(start + 1) - self.at(start)).unsigned_abs(),
         }
+    }
+
+    /// How far it is from a position to the one `count` later, or to the last one.
+    #[inline(always)]
+    pub(super) fn distance(&self, start: usize, count: usize) -> usize {
+        let end = (start + count).min(self.filled - 1);
+        (self.at(end) - self.at(start)).unsigned_abs()
     }
 
     /// The offsets from a position that was filled on.

@@ -9,12 +9,12 @@ use tensoroxide_tensor::{Real, Scalar};
 
 use super::offsets::Offsets;
 
-/// What goes into a panel.
+/// What goes into panels.
 #[derive(Clone, Copy)]
 pub(super) struct Lines<'a, R> {
     /// Where the offsets count from; numbers, of which a complex element has two.
     pub(super) from: *const R,
-    /// Offsets of the lines in elements, and which of them make the panel.
+    /// Offsets of the lines in elements, and which of them are meant.
     pub(super) lines: &'a Offsets,
     pub(super) first: usize,
     pub(super) count: usize,
@@ -26,7 +26,7 @@ pub(super) struct Lines<'a, R> {
     pub(super) conj: bool,
 }
 
-/// Lines to be packed into a panel of at least as many.
+/// Lines to be packed into panels of `width` lines, the last of which may have fewer.
 pub(super) struct Pack<'a, R, const COMPLEX: bool> {
     pub(super) lines: Lines<'a, R>,
     pub(super) width: usize,
@@ -44,20 +44,32 @@ impl<R: Real, const COMPLEX: bool> Task for Pack<'_, R, COMPLEX> {
 }
 
 impl<R: Scalar> Lines<'_, R> {
-    /// Packs a panel of `width` ≥ `count` lines.
+    /// Packs panels of `width` lines.
     ///
     /// # Safety
-    /// Within a task with registers of `V`. The elements can be read, and `to` written for `depth` times `width` elements.
+    /// Within a task with registers of `V`. The elements can be read, and `to` written for `depth` elements of so many whole
+    /// panels.
     #[inline(always)]
     unsafe fn pack<V: Vector<Lane = R>, const COMPLEX: bool>(&self, width: usize, to: *mut R) {
         // SAFETY: the caller's promise.
         unsafe {
-            if 2 * self.lines.pieces(self.first, self.count, V::LANES) <= self.count {
-                self.along_lines::<V, COMPLEX>(width, to);
-            } else if self.count > 2 && 2 * self.sums.pieces(self.skip, self.depth, V::LANES) <= self.depth {
-                self.along_sums::<V, COMPLEX>(width, to);
-            } else {
-                self.one_by_one::<COMPLEX>(width, to);
+            let dense = 2 * self.lines.pieces(self.first, self.count, V::LANES) <= self.count;
+            // Memory is read best in the order in which it lies: past all panels before the next summed position, if that
+            // is farther away than the next panel.
+            if dense && self.lines.distance(self.first, width.min(self.count)) <= self.sums.step(self.skip, self.depth)
+            {
+                return self.along_lines::<V, COMPLEX>(width, to);
+            }
+            for first in (0..self.count).step_by(width) {
+                let panel = Lines { first: self.first + first, count: width.min(self.count - first), ..*self };
+                let to = to.add(first * self.depth * parts::<COMPLEX>());
+                if dense || 2 * self.lines.pieces(panel.first, panel.count, V::LANES) <= panel.count {
+                    panel.along_lines::<V, COMPLEX>(width, to);
+                } else if panel.count > 2 && 2 * self.sums.pieces(self.skip, self.depth, V::LANES) <= self.depth {
+                    panel.along_sums::<V, COMPLEX>(width, to);
+                } else {
+                    panel.one_by_one::<COMPLEX>(width, to);
+                }
             }
         }
     }
@@ -69,13 +81,13 @@ impl<R: Scalar> Lines<'_, R> {
         self.from.wrapping_offset(if COMPLEX { 2 * offset } else { offset })
     }
 
-    /// Reads what lies densely along the lines.
+    /// Reads what lies densely along the lines, of all panels for each summed position.
     #[inline(always)]
     unsafe fn along_lines<V: Vector<Lane = R>, const COMPLEX: bool>(&self, width: usize, to: *mut R) {
         let run = self.lines.run(self.first, self.count);
         // SAFETY: the caller's promise; a run's elements lie one after another.
         unsafe {
-            if run == self.count && self.count == width && width % V::LANES == 0 {
+            if run == self.count && self.count % width == 0 && width % V::LANES == 0 {
                 return match width / V::LANES {
                     1 => self.dense_lines::<V, COMPLEX, 1>(to),
                     2 => self.dense_lines::<V, COMPLEX, 2>(to),
@@ -85,33 +97,42 @@ impl<R: Scalar> Lines<'_, R> {
             }
             let sign = self.sign::<V>();
             for sum in 0..self.depth {
-                let to = to.add(sum * width * parts::<COMPLEX>());
-                let mut line = 0;
-                while line < self.count {
-                    let count = self.lines.run(self.first + line, V::LANES.min(self.count - line));
-                    let registers = load::<V, COMPLEX>(self.element::<COMPLEX>(line, sum), count, sign);
-                    store_part::<V, COMPLEX>(registers, to.add(line), width, count);
-                    line += count;
+                let mut to = to.add(sum * width * parts::<COMPLEX>());
+                for first in (0..self.count).step_by(width) {
+                    let end = (first + width).min(self.count);
+                    let mut line = first;
+                    while line < end {
+                        let count = self.lines.run(self.first + line, V::LANES.min(end - line));
+                        let registers = load::<V, COMPLEX>(self.element::<COMPLEX>(line, sum), count, sign);
+                        store_part::<V, COMPLEX>(registers, to.add(line - first), width, count);
+                        line += count;
+                    }
+                    to = to.wrapping_add(self.depth * width * parts::<COMPLEX>());
                 }
             }
         }
     }
 
-    /// A whole panel of `M` registers.
+    /// Whole panels of `M` registers that lie one after another.
     #[inline(always)]
     unsafe fn dense_lines<V: Vector<Lane = R>, const COMPLEX: bool, const M: usize>(&self, to: *mut R) {
+        let width = M * V::LANES;
         // SAFETY: the caller's promise.
         unsafe {
             let sign = self.sign::<V>();
             for sum in 0..self.depth {
-                let from = self.element::<COMPLEX>(0, sum);
-                let to = to.add(sum * M * V::LANES * parts::<COMPLEX>());
-                for i in 0..M {
-                    let [re, im] = load_full::<V, COMPLEX>(from.add(i * V::LANES * parts::<COMPLEX>()), sign);
-                    re.store(to.add(i * V::LANES));
-                    if COMPLEX {
-                        im.store(to.add((M + i) * V::LANES));
+                let mut from = self.element::<COMPLEX>(0, sum);
+                let mut to = to.add(sum * width * parts::<COMPLEX>());
+                for _ in 0..self.count / width {
+                    for i in 0..M {
+                        let [re, im] = load_full::<V, COMPLEX>(from.add(i * V::LANES * parts::<COMPLEX>()), sign);
+                        re.store(to.add(i * V::LANES));
+                        if COMPLEX {
+                            im.store(to.add((M + i) * V::LANES));
+                        }
                     }
+                    from = from.wrapping_add(width * parts::<COMPLEX>());
+                    to = to.wrapping_add(self.depth * width * parts::<COMPLEX>());
                 }
             }
         }

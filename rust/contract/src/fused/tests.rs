@@ -10,6 +10,7 @@ use tensoroxide_tensor::{with_scalar, Complex64, Layout, Tensor};
 
 use super::*;
 use crate::axes;
+use crate::matrix::Product;
 use crate::{Axes, Label};
 
 /// Extents of the labels of each group.

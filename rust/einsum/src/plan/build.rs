@@ -238,7 +238,7 @@ impl<'a> Builder<'a> {
             }
             let made = self.dense(labels)?;
             let axes = Axes { labels: &made.labels, shape: made.layout.shape(), strides: made.layout.strides() };
-            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, &self.cut.fixed, self.settings)?.overhead();
+            let mut cost = Pair::new(self.axes(a), self.axes(b), axes, &self.cut.fixed, self.settings)?.time();
             if let Some(partner) = partner {
                 cost += self.cost_of_use(axes, partner, last)?;
             }
@@ -263,7 +263,7 @@ impl<'a> Builder<'a> {
         labels.retain(|label| axes.labels.contains(label) || with.labels.contains(label));
         let result = self.dense(&labels)?;
         let result = Axes { labels: &result.labels, shape: result.layout.shape(), strides: result.layout.strides() };
-        Ok(Pair::new(axes, with, result, &self.cut.fixed, self.settings).map_or(0.0, |step| step.overhead()))
+        Ok(Pair::new(axes, with, result, &self.cut.fixed, self.settings).map_or(0.0, |step| step.time()))
     }
 }
 
