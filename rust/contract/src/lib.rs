@@ -13,6 +13,7 @@ mod matrix;
 mod pair;
 mod semiring;
 mod single;
+mod staged;
 mod traffic;
 
 pub use axes::{Axes, Label};

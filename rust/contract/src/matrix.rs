@@ -54,13 +54,13 @@ struct Operand {
 }
 
 #[derive(Clone, Debug)]
-struct DenseCopy {
+pub(crate) struct DenseCopy {
     /// Over the copy and the tensor.
-    into: Move,
+    pub(crate) into: Move,
     /// Over the tensor and the copy.
-    back: Move,
+    pub(crate) back: Move,
     /// Where in the scratch it starts.
-    start: usize,
+    pub(crate) start: usize,
 }
 
 /// One way to see a step as matrix products.

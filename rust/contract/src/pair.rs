@@ -14,6 +14,7 @@ use crate::direct::Direct;
 use crate::fused::Fused;
 use crate::groups::{extent, Groups, A, B, C};
 use crate::matrix::Product;
+use crate::staged::Staged;
 use crate::{Axes, Error, Label};
 
 /// A matrix product is compared with a product in place unless it has so many multiplications, or so few.
@@ -21,6 +22,9 @@ const LARGE: usize = 96 * 96 * 96;
 const SMALL: usize = 16 * 16 * 16;
 /// Least extent of a matrix for which LARGE holds: thinner ones are bound by memory, which needs no packing.
 const THIN: usize = 32;
+
+/// How many times as long a step whole must be expected to take for it to be cut into pieces: the estimates are rough.
+const CLEARLY: f64 = 1.3;
 
 /// How many times as long a product may take that needs no scratch, where scratch is short.
 const PATIENCE: f64 = 3.0;
@@ -74,13 +78,15 @@ pub struct Pair {
 }
 
 #[derive(Clone, Debug)]
-enum Kernel {
+pub(crate) enum Kernel {
     /// Computed where the tensors lie.
     Direct(Box<Direct>),
     /// Products of matrices, computed by `dense`.
     Product(Box<Product>),
     /// One product that packs what lies anywhere.
     Fused(Box<Fused>),
+    /// One of these on copies of pieces.
+    Staged(Box<Staged>),
 }
 
 impl Pair {
@@ -136,11 +142,7 @@ impl Pair {
 
     /// What computes the step, in a few words: `direct product`, `fused product`, `batched product through copies of A, C`.
     pub fn kernel_name(&self) -> String {
-        match &self.kernel {
-            Kernel::Direct(direct) => direct.name().into(),
-            Kernel::Product(product) => product.name(),
-            Kernel::Fused(fused) => fused.name(),
-        }
+        self.kernel.name()
     }
 
     /// Runs the step, on at most as many threads as it was prepared for. `fixed` gives each fixed label its value. β = 0
@@ -215,19 +217,7 @@ impl Pair {
         let (a, b) = ((a.wrapping_offset(to_a), conj_a), (b.wrapping_offset(to_b), conj_b));
         let c = c.wrapping_offset(to_c);
         // SAFETY: the caller's promise; the fixed values are below their extents.
-        unsafe {
-            match &self.kernel {
-                Kernel::Direct(direct) => {
-                    direct.run(alpha, a, b, beta, c, threads);
-                    Ok(())
-                }
-                Kernel::Product(product) => product.run(alpha, a, b, beta, c, scratch, threads),
-                Kernel::Fused(fused) => {
-                    fused.run(alpha, a, b, beta, c, scratch, threads);
-                    Ok(())
-                }
-            }
-        }
+        unsafe { self.kernel.run(alpha, a, b, beta, c, scratch, threads) }
     }
 }
 
@@ -243,6 +233,16 @@ pub(crate) fn rate(dtype: DType) -> f64 {
 
 impl Kernel {
     fn new(groups: Groups, settings: Settings) -> Result<Kernel, Error> {
+        let staged = Staged::new(&groups, settings)?;
+        let whole = Kernel::whole(groups, settings)?;
+        Ok(match staged {
+            Some(staged) if CLEARLY * staged.time() < whole.time(settings.dtype) => Kernel::Staged(Box::new(staged)),
+            _ => whole,
+        })
+    }
+
+    /// A kernel that is not cut into pieces.
+    pub(crate) fn whole(groups: Groups, settings: Settings) -> Result<Kernel, Error> {
         let [m, n, k] = groups.extents();
         let each = m.saturating_mul(n).saturating_mul(k);
         let loops = groups.all().map(|index| (index.step, index.present[C]));
@@ -287,23 +287,70 @@ impl Kernel {
         match self {
             Kernel::Direct(_) | Kernel::Fused(_) => 0,
             Kernel::Product(product) => product.copied(),
+            Kernel::Staged(staged) => staged.copied(),
         }
     }
 
-    fn scratch(&self) -> usize {
+    /// See [`Pair::scratch`].
+    pub(crate) fn scratch(&self) -> usize {
         match self {
             Kernel::Direct(_) => 0,
             Kernel::Product(product) => product.scratch,
             Kernel::Fused(fused) => fused.scratch(),
+            Kernel::Staged(staged) => staged.scratch(),
         }
     }
 
     /// See [`Pair::time`].
-    fn time(&self, dtype: DType) -> f64 {
+    pub(crate) fn time(&self, dtype: DType) -> f64 {
         match self {
             Kernel::Direct(direct) => direct.cost(),
             Kernel::Product(product) => product.time(dtype),
             Kernel::Fused(fused) => fused.time(),
+            Kernel::Staged(staged) => staged.time(),
+        }
+    }
+
+    /// See [`Pair::kernel_name`].
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Kernel::Direct(direct) => direct.name().into(),
+            Kernel::Product(product) => product.name(),
+            Kernel::Fused(fused) => fused.name(),
+            Kernel::Staged(staged) => staged.name(),
+        }
+    }
+
+    /// C ← α·op(A)·op(B) + β·C.
+    ///
+    /// # Safety
+    /// As [`Pair::run_unchecked`]; `scratch` is as long as [`Kernel::scratch`] says.
+    #[allow(clippy::too_many_arguments)] // as for `Pair::run`
+    #[inline(always)]
+    pub(crate) unsafe fn run<T: Element>(
+        &self,
+        alpha: T,
+        a: (*const T, bool),
+        b: (*const T, bool),
+        beta: T,
+        c: *mut T,
+        scratch: &mut [T],
+        threads: Threads,
+    ) -> Result<(), Error> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Kernel::Direct(direct) => {
+                    direct.run(alpha, a, b, beta, c, threads);
+                    Ok(())
+                }
+                Kernel::Product(product) => product.run(alpha, a, b, beta, c, scratch, threads),
+                Kernel::Fused(fused) => {
+                    fused.run(alpha, a, b, beta, c, scratch, threads);
+                    Ok(())
+                }
+                Kernel::Staged(staged) => staged.run(alpha, a, b, beta, c, scratch, threads),
+            }
         }
     }
 }

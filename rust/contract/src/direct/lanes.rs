@@ -134,7 +134,7 @@ impl Lanes {
         // SAFETY: the caller's promise.
         unsafe {
             if part.first.len() == 1 && part.second.len() == 1 {
-                return tiles.dot::<COMPLEX>(part.first.start, part.second.start);
+                return tiles.dot::<COMPLEX>(part.first.start, part.second.start, &part.along);
             }
             let (mut column, end_column) = (part.second.start, part.second.end);
             while column < end_column {
@@ -336,11 +336,11 @@ impl<V: Vector> Tiles<'_, V> {
         M
     }
 
-    /// One sum, in so many parts that no addition waits for the one before.
+    /// One sum of a range of the register axis, in so many parts that no addition waits for the one before.
     #[inline(always)]
-    unsafe fn dot<const COMPLEX: bool>(&self, row: usize, column: usize) {
+    unsafe fn dot<const COMPLEX: bool>(&self, row: usize, column: usize, along: &Range<usize>) {
         let ([to_a], [to_b], [[to_c]]) = self.places::<1, 1>(row, column);
-        let (summed, along) = (&self.lanes.summed, self.lanes.along);
+        let summed = &self.lanes.summed;
         let parts = if COMPLEX { PARTS / 2 } else { PARTS };
         // SAFETY: the caller's promise.
         unsafe {
@@ -348,16 +348,16 @@ impl<V: Vector> Tiles<'_, V> {
             for &[in_a, in_b] in &summed.table {
                 let (mut a, mut b) = (self.a.wrapping_offset(to_a + in_a), self.b.wrapping_offset(to_b + in_b));
                 for _ in 0..self.count {
-                    let mut at = 0;
-                    while at + parts * V::LANES <= along {
+                    let mut at = along.start;
+                    while at + parts * V::LANES <= along.end {
                         for u in 0..parts {
                             let y = factors::<V, COMPLEX>(V::load(b.add(at + u * V::LANES)));
                             add::<V, COMPLEX>(&mut p[u], &mut q[u], V::load(a.add(at + u * V::LANES)), y);
                         }
                         at += parts * V::LANES;
                     }
-                    while at < along {
-                        let count = (along - at).min(V::LANES);
+                    while at < along.end {
+                        let count = (along.end - at).min(V::LANES);
                         let y = factors::<V, COMPLEX>(V::load_first(b.add(at), count));
                         add::<V, COMPLEX>(&mut p[0], &mut q[0], V::load_first(a.add(at), count), y);
                         at += count;

@@ -23,7 +23,7 @@ use std::ops::Range;
 
 use tensoroxide_tensor::nest::Loop;
 use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
-use tensoroxide_tensor::{DType, Real, Scalar, Threads};
+use tensoroxide_tensor::{DType, Real, Scalar, Threads, MAX_THREADS};
 
 use interleaved::{Interleaved, ROOM};
 use lanes::Lanes;
@@ -113,6 +113,8 @@ struct Part {
     outer: Range<usize>,
     first: Range<usize>,
     second: Range<usize>,
+    /// Of a single sum: the numbers of the register axis.
+    along: Range<usize>,
 }
 
 impl Direct {
@@ -208,16 +210,54 @@ impl Direct {
             Form::Interleaved(form) => (form.along / (1 + usize::from(COMPLEX)), form.columns.count),
             Form::Sums(lanes) => (lanes.rows.count, lanes.columns.count),
         };
-        let all = Part { outer: 0..self.steps[0], first: 0..first, second: 0..second };
+        let along = if let Form::Sums(lanes) = &self.form { lanes.along } else { 0 };
+        let all = Part { outer: 0..self.steps[0], first: 0..first, second: 0..second, along: 0..along };
         let threads = threads.for_work(self.cost as usize, GRAIN);
         if threads == Threads::ONE {
             // SAFETY: the caller's promise.
             return unsafe { self.run_part::<L, COMPLEX>(call, &all) };
         }
+        if along > 0 && (first, second, self.steps) == (1, 1, [1, 1]) && !call.idle {
+            // SAFETY: the caller's promise.
+            return unsafe { self.run_single::<L, COMPLEX>(call, &all, threads) };
+        }
         // Every element of C is summed in the same order whatever the parts: the bits do not depend on them.
         let count = threads.get();
         // SAFETY: the caller's promise; the parts write different elements of C.
         threads.run(count, |i| unsafe { self.run_part::<L, COMPLEX>(call, &all.share(i, count)) });
+    }
+
+    /// A single sum: each thread adds up a range of its terms, and that the sums are added in order makes the result one of
+    /// the number of threads only.
+    unsafe fn run_single<L: Real, const COMPLEX: bool>(&self, call: &Call<L>, all: &Part, threads: Threads) {
+        const UNIT: usize = 64;
+        let mut sums = [[L::ZERO; 2]; MAX_THREADS];
+        let (count, end) = (threads.get(), all.along.end);
+        let start = |i: usize| (end.div_ceil(UNIT) * i / count * UNIT).min(end);
+        let whole = Call { alpha: [L::ONE, L::ZERO], beta: [L::ZERO; 2], c: sums.as_mut_ptr().cast::<L>(), ..*call };
+        let whole = &whole;
+        threads.run(count, |i| {
+            let call = Call { c: whole.c.wrapping_add(2 * i), ..*whole };
+            // SAFETY: the caller's promise; every thread has a sum of its own.
+            unsafe { self.run_part::<L, COMPLEX>(&call, &Part { along: start(i)..start(i + 1), ..all.clone() }) };
+        });
+        let [mut re, mut im] = [L::ZERO; 2];
+        for sum in &sums[..count] {
+            (re, im) = (re + sum[0], im + sum[1]);
+        }
+        let ([alpha, turn], [beta, shift]) = (call.alpha, call.beta);
+        // SAFETY: the caller's promise: C has this element, which is read only if β ≠ 0.
+        unsafe {
+            let keeps = beta != L::ZERO || COMPLEX && shift != L::ZERO;
+            let old = |i: usize| if keeps { *call.c.add(i) } else { L::ZERO };
+            if COMPLEX {
+                let (x, y) = (old(0), old(1));
+                *call.c = alpha * re - turn * im + if keeps { beta * x - shift * y } else { L::ZERO };
+                *call.c.add(1) = alpha * im + turn * re + if keeps { beta * y + shift * x } else { L::ZERO };
+            } else {
+                *call.c = alpha * re + if keeps { beta * old(0) } else { L::ZERO };
+            }
+        }
     }
 
     unsafe fn run_part<L: Real, const COMPLEX: bool>(&self, call: &Call<L>, part: &Part) {

@@ -473,7 +473,12 @@ impl Machine {
                     ..4e7 => 28.0,
                     _ => 60.0,
                 };
-                let [of_c, of_a, of_b] = l.strides.map(|stride| if stride == 1 { line } else { line + 12.0 });
+                // What does not lie together is gathered from up to as many lines as a register has numbers.
+                let gathered = |stride: isize| {
+                    let apart = (stride.unsigned_abs().saturating_mul(self.width * self.real) as f64 / 64.0).min(1.0);
+                    line + 12.0 + self.lanes as f64 * apart * (line - 4.0) * 2.8
+                };
+                let [of_c, of_a, of_b] = l.strides.map(|stride| if stride == 1 { line } else { gathered(stride) });
                 let wide = columns * width;
                 let parts = (summed / DEEP as f64).ceil();
                 let products = rows.max(2.0) * wide.max(2.0) * summed * 0.52;
@@ -499,7 +504,9 @@ impl Machine {
             // 64 bytes a cycle from the second cache, while others are multiplied.
             return 30.0 + (cycles.max(bytes / 64.0) + 0.1 * cycles) / CYCLES;
         }
-        30.0 + 1.25 * cycles / CYCLES + self.memory(loops, along)
+        // What is brought in is brought in partly while others are multiplied.
+        let (arithmetic, memory) = (1.25 * cycles / CYCLES, self.memory(loops, along));
+        30.0 + arithmetic.max(memory) + 0.5 * arithmetic.min(memory)
     }
 
     /// Nanoseconds to bring in what does not stay in the caches.
