@@ -1,5 +1,5 @@
-//! Tells the crate whether this compiler has AVX-512 intrinsics (stable from Rust 1.89 on): the cfg `tensoroxide_avx512`.
-//! With an older one the engine is complete, but its fastest kernels are those for AVX2.
+//! Tells the crate whether this compiler has AVX-512 intrinsics (stable from Rust 1.89 on): the cfg
+//! `tensoroxide_avx512`. With an older one the engine is complete, but its fastest kernels are those for AVX2.
 
 use std::process::Command;
 

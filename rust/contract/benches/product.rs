@@ -1,5 +1,5 @@
-//! Contractions by the fused product against the same through plain matrices: copies where needed, and `dense`'s product.
-//! `cargo bench -p tensoroxide-contract --bench product -- [what] [threads]`
+//! Contractions by the fused product against the same through plain matrices: copies where needed, and `dense`'s
+//! product. `cargo bench -p tensoroxide-contract --bench product -- [what] [threads]`
 #![allow(clippy::print_stdout)] // a table is what it is for
 
 use std::time::{Duration, Instant};

@@ -1,4 +1,5 @@
-//! What small and odd products take, against plain loops and a matrix product by `dense`: nanoseconds and GFLOP/s (or GB/s).
+//! What small and odd products take, against plain loops and a matrix product by `dense`: nanoseconds and GFLOP/s (or
+//! GB/s).
 //!
 //! `cargo run --release -p tensoroxide-contract --example small [filter]`
 #![allow(clippy::print_stdout)] // a program whose purpose is its output

@@ -80,8 +80,8 @@ pub(crate) struct Run {
     pub(crate) axis: Loop<3>,
 }
 
-/// Sorts a group by the steps of a tensor that is used in place, and cuts it where a tensor used in place cannot be walked on as
-/// one axis. There is at least one run; in copied tensors any order will do.
+/// Sorts a group by the steps of a tensor that is used in place, and cuts it where a tensor used in place cannot be
+/// walked on as one axis. There is at least one run; in copied tensors any order will do.
 pub(crate) fn runs(group: &mut [Index<3>], tensors: [usize; 2], copied: [bool; 3]) -> Vec<Run> {
     let in_place = || tensors.into_iter().filter(|&t| !copied[t]);
     let by = in_place().next().unwrap_or(tensors[0]);

@@ -1,9 +1,9 @@
 //! A step as products of plain matrices, computed by `dense`.
 //!
-//! If the axes of each group (rows, columns, summed) can be walked as one axis, in all tensors that have it, the
-//! step is a matrix product in place. Otherwise there are two remedies. A tensor may go through a dense copy. And of the
-//! rows or columns a part may be looped over, one matrix product for each of its values, which leaves less to be walked as
-//! one axis. Of all ways the one that moves the fewest elements is taken.
+//! If the axes of each group (rows, columns, summed) can be walked as one axis, in all tensors that have it, the step
+//! is a matrix product in place. Otherwise there are two remedies. A tensor may go through a dense copy. And of the
+//! rows or columns a part may be looped over, one matrix product for each of its values, which leaves less to be walked
+//! as one axis. Of all ways the one that moves the fewest elements is taken.
 
 use tensoroxide_dense::{gemm, Element, MatMut, MatRef};
 use tensoroxide_tensor::kernels::Move;
@@ -260,7 +260,8 @@ impl Product {
             // SAFETY: A and B are the operands or their dense copies, as the strides of the batch suppose.
             return unsafe { self.multiply(&self.batch, alpha, (a, conj_a), (b, conj_b), beta, c, threads) };
         };
-        // SAFETY: as above; the product goes into the copy first, then into C, which is read only then and only if β ≠ 0.
+        // SAFETY: as above; the product goes into the copy first, then into C, which is read only then and only if β ≠
+        // 0.
         unsafe {
             let dense = scratch.add(copy.start);
             self.multiply(&self.batch, alpha, (a, conj_a), (b, conj_b), T::ZERO, dense, threads)?;

@@ -1,8 +1,8 @@
 //! Two tensors into one.
 //!
-//! The labels fall into four groups: those of the batch (in A, B and C), of the rows (A and C), of the columns (B and C), and
-//! the summed ones (A and B). Small steps, and steps that are no matrix product (scalar and outer products, elementwise
-//! products), are computed where the tensors lie; the others as products of matrices.
+//! The labels fall into four groups: those of the batch (in A, B and C), of the rows (A and C), of the columns (B and
+//! C), and the summed ones (A and B). Small steps, and steps that are no matrix product (scalar and outer products,
+//! elementwise products), are computed where the tensors lie; the others as products of matrices.
 
 use tensoroxide_dense::{provider, Element, Provider};
 #[cfg(target_arch = "x86_64")]
@@ -93,8 +93,8 @@ impl Pair {
     /// Prepares a step from A and B to C; `fixed` labels keep the value that each run gives them.
     ///
     /// # Errors
-    /// [`Error::Rank`], [`Error::Extent`], [`Error::NotInInput`], [`Error::InOneInputOnly`] (but for labels of one value),
-    /// [`Error::Tensor`] also for a label twice in the output.
+    /// [`Error::Rank`], [`Error::Extent`], [`Error::NotInInput`], [`Error::InOneInputOnly`] (but for labels of one
+    /// value), [`Error::Tensor`] also for a label twice in the output.
     pub fn new(a: Axes<'_>, b: Axes<'_>, c: Axes<'_>, fixed: &[Label], settings: Settings) -> Result<Pair, Error> {
         let signatures = [Signature::new(&c)?, Signature::new(&a)?, Signature::new(&b)?];
         if (1..c.labels.len()).any(|i| c.labels[..i].contains(&c.labels[i])) {
@@ -130,7 +130,8 @@ impl Pair {
         self.kernel.time(self.settings.dtype)
     }
 
-    /// Numbers of products of the batch, and of rows, columns and summed values of each; `usize::MAX` if there are more.
+    /// Numbers of products of the batch, and of rows, columns and summed values of each; `usize::MAX` if there are
+    /// more.
     pub fn extents(&self) -> [usize; 4] {
         self.extents
     }
@@ -140,13 +141,14 @@ impl Pair {
         self.volume
     }
 
-    /// What computes the step, in a few words: `direct product`, `fused product`, `batched product through copies of A, C`.
+    /// What computes the step, in a few words: `direct product`, `fused product`, `batched product through copies of A,
+    /// C`.
     pub fn kernel_name(&self) -> String {
         self.kernel.name()
     }
 
-    /// Runs the step, on at most as many threads as it was prepared for. `fixed` gives each fixed label its value. β = 0
-    /// never reads C.
+    /// Runs the step, on at most as many threads as it was prepared for. `fixed` gives each fixed label its value. β =
+    /// 0 never reads C.
     ///
     /// # Errors
     /// [`Error::ElementType`], [`Error::Layout`], [`Error::Fixed`], [`Error::Scratch`]; nothing is then written.
@@ -167,7 +169,8 @@ impl Pair {
         self.signatures[C].check(&c.region())?;
         self.signatures[A].check(&a.region())?;
         self.signatures[B].check(&b.region())?;
-        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is ours.
+        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is
+        // ours.
         unsafe {
             self.run_unchecked(
                 alpha,
@@ -184,8 +187,8 @@ impl Pair {
         }
     }
 
-    /// [`Pair::run`] on tensors whose layouts are known to be those that the step was prepared for, given by their elements
-    /// at index (0, …, 0): what a plan does at each of its steps.
+    /// [`Pair::run`] on tensors whose layouts are known to be those that the step was prepared for, given by their
+    /// elements at index (0, …, 0): what a plan does at each of its steps.
     ///
     /// # Errors
     /// [`Error::ElementType`], [`Error::Fixed`], [`Error::Scratch`]; nothing is then written.

@@ -1,10 +1,11 @@
 //! One or two tensors into one over a semiring: C ← ⊕ A ⊗ B over the labels that C has not.
 //!
-//! The labels are grouped as those of a product of numbers. What has many rows and columns is computed as one: both operands
-//! are packed into panels that lie as the innermost kernel reads them, found through tables of offsets (the "scatter
-//! vectors" of TBLIS, Matthews, SIAM J. Sci. Comput. 40, 2018), so that no layout needs a copy of its own. The kernel
-//! holds a tile of C and is compiled for each instruction set. Everything else runs as plain loops. A lone operand is one that is
-//! multiplied by the semiring's one. ⊕ is exact in every order, so blocks and threads never show in the result.
+//! The labels are grouped as those of a product of numbers. What has many rows and columns is computed as one: both
+//! operands are packed into panels that lie as the innermost kernel reads them, found through tables of offsets (the
+//! "scatter vectors" of TBLIS, Matthews, SIAM J. Sci. Comput. 40, 2018), so that no layout needs a copy of its own. The
+//! kernel holds a tile of C and is compiled for each instruction set. Everything else runs as plain loops. A lone
+//! operand is one that is multiplied by the semiring's one. ⊕ is exact in every order, so blocks and threads never show
+//! in the result.
 
 use std::ops::Range;
 
@@ -485,7 +486,8 @@ impl<S: Semiring> Share<'_, S> {
     }
 }
 
-/// Panels of `W` rows (or columns): for each summed value, the elements of all of them. What is beyond the last is zero.
+/// Panels of `W` rows (or columns): for each summed value, the elements of all of them. What is beyond the last is
+/// zero.
 ///
 /// # Safety
 /// From `from`, the elements at the offsets can be read; the panels fit `to`.

@@ -69,7 +69,8 @@ impl Single {
     ) -> Result<(), Error> {
         self.signatures[0].check(&c.region())?;
         self.signatures[1].check(&a.region())?;
-        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is ours.
+        // SAFETY: the layouts are those that the step was prepared for; the views vouch for the memory, and C's is
+        // ours.
         unsafe { self.run_unchecked(alpha, a.as_ptr(), conj, beta, c.as_mut_ptr(), fixed, threads) }
     }
 

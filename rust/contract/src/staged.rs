@@ -1,10 +1,10 @@
 //! A step cut into pieces of its batch, each computed through copies that stay in the cache.
 //!
-//! An axis of the batch may be the innermost one of some tensors: of all, where a batch of matrices is stored with the matrices'
-//! number first; of one only, in an elementwise product with a transpose. In such a tensor what one product needs lies far
-//! apart, and comes with lines of the cache whose other elements belong to other products. So as many products as
-//! there are elements in a line (or more) make a piece: its part of the tensor is turned in registers into a dense copy, where the
-//! cut axis is the last one, and any other kernel does the rest.
+//! An axis of the batch may be the innermost one of some tensors: of all, where a batch of matrices is stored with the
+//! matrices' number first; of one only, in an elementwise product with a transpose. In such a tensor what one product
+//! needs lies far apart, and comes with lines of the cache whose other elements belong to other products. So as many
+//! products as there are elements in a line (or more) make a piece: its part of the tensor is turned in registers into
+//! a dense copy, where the cut axis is the last one, and any other kernel does the rest.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -155,8 +155,8 @@ impl Staged {
     /// C ← α·op(A)·op(B) + β·C.
     ///
     /// # Safety
-    /// From the pointers, the layouts that the step was prepared for are valid; C's memory is exclusively ours. `scratch` has
-    /// at least as many elements as are asked for.
+    /// From the pointers, the layouts that the step was prepared for are valid; C's memory is exclusively ours.
+    /// `scratch` has at least as many elements as are asked for.
     #[allow(clippy::too_many_arguments)]
     pub(crate) unsafe fn run<T: Element>(
         &self,

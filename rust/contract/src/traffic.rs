@@ -1,8 +1,9 @@
-//! What it takes to bring the elements of a tensor in, by how they lie: the part of a step's time that its layouts decide.
+//! What it takes to bring the elements of a tensor in, by how they lie: the part of a step's time that its layouts
+//! decide.
 //!
-//! Memory comes in lines. A line that lies beside the last one is there already when it is asked for; one on another page has to
-//! be looked for first. The prices were measured on a server processor (2 MB of second cache); what counts is how they
-//! compare with each other and with a multiplication.
+//! Memory comes in lines. A line that lies beside the last one is there already when it is asked for; one on another
+//! page has to be looked for first. The prices were measured on a server processor (2 MB of second cache); what counts
+//! is how they compare with each other and with a multiplication.
 
 use tensoroxide_tensor::nest::Loop;
 
@@ -61,7 +62,8 @@ pub(crate) fn footprint<const N: usize>(loops: impl IntoIterator<Item = Loop<N>>
     LINE * Reach::new(loops, tensor, size).lines
 }
 
-/// Nanoseconds to meet once all elements that some loops reach, of a tensor of `bytes` bytes whose elements have `size` bytes.
+/// Nanoseconds to meet once all elements that some loops reach, of a tensor of `bytes` bytes whose elements have `size`
+/// bytes.
 pub(crate) fn sweep<const N: usize>(
     loops: impl IntoIterator<Item = Loop<N>>,
     tensor: usize,

@@ -1,6 +1,7 @@
 //! Steps against loops over all values of all labels: element types, odd layouts, diagonals, slices, sizes 0 and 1.
 //!
-//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type: equality is asked for.
+//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type: equality is asked
+//! for.
 
 use std::collections::HashMap;
 

@@ -2,8 +2,9 @@
 //!
 //! `cargo run --release -p tensoroxide-einsum --example profile -- INSTANCE.json [opt_flops] [cm|rm] [runs]`
 //!
-//! An instance is a file like those in `benchmark/instances`. `cm` takes its column-major form, `rm` its row-major one, read as
-//! a column-major expression with all labels in reverse. Steps that take less than a hundredth of the time are left out.
+//! An instance is a file like those in `benchmark/instances`. `cm` takes its column-major form, `rm` its row-major one,
+//! read as a column-major expression with all labels in reverse. Steps that take less than a hundredth of the time are
+//! left out.
 #![allow(clippy::print_stdout)] // a program whose purpose is its output
 
 use std::time::Instant;

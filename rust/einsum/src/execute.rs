@@ -5,8 +5,8 @@
 //! shares no memory with an operand, by the addresses of their first and last elements; only where these meet is
 //! it asked whether any element is shared.
 //!
-//! Slices run one after another, or shared among lanes: threads with workspaces of their own, which take equal parts of the
-//! slices. Steps that depend on no label that has changed since the last slice are not run again.
+//! Slices run one after another, or shared among lanes: threads with workspaces of their own, which take equal parts of
+//! the slices. Steps that depend on no label that has changed since the last slice are not run again.
 #![allow(unsafe_code)] // the steps run on pointers: their layouts were checked when the program was made
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,8 +24,8 @@ use crate::Error;
 
 /// A plan with the memory to run it.
 ///
-/// After the first run with operands of the same strides, a run allocates nothing. Several threads may run one `Einsum` at
-/// once: each takes a workspace of its own, which the next run finds again.
+/// After the first run with operands of the same strides, a run allocates nothing. Several threads may run one `Einsum`
+/// at once: each takes a workspace of its own, which the next run finds again.
 ///
 /// ```
 /// use tensoroxide_einsum::{Einsum, Options, Plan};
@@ -63,8 +63,8 @@ struct Bound<T> {
     conj: bool,
 }
 
-// SAFETY: the pointers of a workspace are followed only during a run, which has the workspace for itself and whose caller
-// vouches for them; between runs they are numbers without a meaning.
+// SAFETY: the pointers of a workspace are followed only during a run, which has the workspace for itself and whose
+// caller vouches for them; between runs they are numbers without a meaning.
 unsafe impl<T: Scalar> Send for Workspace<T> {}
 
 impl<T> Bound<T> {
@@ -139,9 +139,9 @@ impl<T: Element> Einsum<T> {
 
 /// A workspace of an [`Einsum`], taken for a run and given back when this is dropped.
 ///
-/// [`Session::run`] is for any tensors. A host that calls again and again with tensors of the same layouts compares them with
-/// [`Session::layout`], hands over their pointers by [`Session::bind`], and runs by [`Session::run_bound`]: nothing
-/// that depends on layouts only is then done again.
+/// [`Session::run`] is for any tensors. A host that calls again and again with tensors of the same layouts compares
+/// them with [`Session::layout`], hands over their pointers by [`Session::bind`], and runs by [`Session::run_bound`]:
+/// nothing that depends on layouts only is then done again.
 #[derive(Debug)]
 pub struct Session<'a, T: Element> {
     einsum: &'a Einsum<T>,
@@ -195,8 +195,8 @@ impl<T: Element> Session<'_, T> {
     ///
     /// # Safety
     /// Every operand and the output was bound since the session began. From their pointers, every element of their
-    /// [`Session::layout`]s is valid, initialised and aligned, and during the call nobody else writes the operands, or reads
-    /// or writes the output.
+    /// [`Session::layout`]s is valid, initialised and aligned, and during the call nobody else writes the operands, or
+    /// reads or writes the output.
     pub unsafe fn run_bound(&mut self, alpha: T, beta: T, threads: Threads) -> Result<(), Error> {
         // SAFETY: the caller's promise.
         unsafe { self.run_observed(alpha, beta, threads, |_| ()) }
@@ -379,7 +379,8 @@ impl<T: Element> Workspace<T> {
             Threads::new(lanes).run(lanes, |t| {
                 let values = share(t, values);
                 let range = values.start * inner..values.end * inner;
-                // SAFETY: the caller's promise; lanes have memory of their own, and elements of the output of their own.
+                // SAFETY: the caller's promise; lanes have memory of their own, and elements of the output of their
+                // own.
                 let done = unsafe { shared.range(t, range, Into::Output { beta }, Threads::ONE) };
                 failed.fetch_or(done.is_err(), Ordering::Relaxed);
             });
@@ -510,8 +511,9 @@ impl<T: Element> Shared<'_, T> {
         unsafe { self.steps(&lane, count..=count, values, std::ptr::null_mut(), false, T::ZERO, threads, |_| ()) }
     }
 
-    /// Runs the steps whose fastest label ([`Step::every`](crate::plan::Step::every)) is among those `of` these positions,
-    /// the last one into a lane's own output if the output is `partial`. `after` is told of each step that is done.
+    /// Runs the steps whose fastest label ([`Step::every`](crate::plan::Step::every)) is among those `of` these
+    /// positions, the last one into a lane's own output if the output is `partial`. `after` is told of each step that
+    /// is done.
     ///
     /// # Safety
     /// As [`Shared::range`], and every step that does not run has run with the values that its labels have.
@@ -547,9 +549,9 @@ impl<T: Element> Shared<'_, T> {
                 None => (last.unwrap_or(kernel), self.alpha, beta, output),
                 Some(i) => (kernel, T::ONE, T::ZERO, made(i)),
             };
-            // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which the memory is long
-            // enough for, and those that hold values at once share no element (see `plan::arena`). The program was made
-            // for the layouts of all of them, and its scratch lies behind the arena.
+            // SAFETY: for the caller's tensors, the caller's promise. Intermediates lie in the arena, which the memory
+            // is long enough for, and those that hold values at once share no element (see `plan::arena`). The program
+            // was made for the layouts of all of them, and its scratch lies behind the arena.
             unsafe {
                 match (kernel, step.inputs) {
                     (Kernel::Pair(pair), Inputs::Pair(a, b)) => {
@@ -569,8 +571,8 @@ impl<T: Element> Shared<'_, T> {
     }
 }
 
-/// Counts the values of the sliced labels up by one, the first fastest. Returns the position of the slowest that changed;
-/// `None` after the last, when all are 0 again.
+/// Counts the values of the sliced labels up by one, the first fastest. Returns the position of the slowest that
+/// changed; `None` after the last, when all are 0 again.
 pub(crate) fn advance(values: &mut [usize], extents: impl Iterator<Item = usize>) -> Option<usize> {
     for (at, (value, extent)) in values.iter_mut().zip(extents).enumerate() {
         *value += 1;

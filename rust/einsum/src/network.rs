@@ -29,8 +29,8 @@ pub struct Network {
 impl Network {
     /// Gives the labels of an expression their extents.
     ///
-    /// A label has one extent, but for operands where it has extent 1, which goes with any other, as in NumPy. The axes of
-    /// an ellipsis are aligned at its end.
+    /// A label has one extent, but for operands where it has extent 1, which goes with any other, as in NumPy. The axes
+    /// of an ellipsis are aligned at its end.
     ///
     /// # Errors
     /// [`Error::OperandCount`], [`Error::Rank`], [`Error::Size`], [`Error::Tensor`].

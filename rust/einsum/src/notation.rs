@@ -8,11 +8,11 @@
 //! label      = character | "{" integer "}"
 //! ```
 //!
-//! A character is a letter or digit of ASCII, or any character from U+00A1 on: all that opt_einsum names an index by, of
-//! which there are a million, those that look like white space included. What ASCII has else is kept for the notation;
-//! its white space, and the little that lies between it and U+00A1, is ignored. Without `->` the output is NumPy's: the axes of the
-//! ellipsis, then the labels that occur once, in the order of their code points, integers last. Parentheses are contracted
-//! before what is around them.
+//! A character is a letter or digit of ASCII, or any character from U+00A1 on: all that opt_einsum names an index by,
+//! of which there are a million, those that look like white space included. What ASCII has else is kept for the
+//! notation; its white space, and the little that lies between it and U+00A1, is ignored. Without `->` the output is
+//! NumPy's: the axes of the ellipsis, then the labels that occur once, in the order of their code points, integers
+//! last. Parentheses are contracted before what is around them.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Plans run over another algebra than that of numbers.
 //!
 //! The path, the steps, the layouts of the intermediates and the slices are those of a [`Plan`] for numbers of as many
-//! bytes; only the kernels differ. A [selective](Selective) semiring also says which values of the labels attain the result:
-//! every step keeps its result, and from the last step back the summed labels take the first value (the first label of the
-//! step fastest) whose term is the step's result.
+//! bytes; only the kernels differ. A [selective](Selective) semiring also says which values of the labels attain the
+//! result: every step keeps its result, and from the last step back the summed labels take the first value (the first
+//! label of the step fastest) whose term is the step's result.
 #![allow(unsafe_code)] // the steps run on pointers: their layouts are checked when a run begins
 
 use std::fmt;
@@ -16,7 +16,8 @@ use tensoroxide_tensor::{overlap, DType, Error as Memory, Pool, Threads, View, V
 use crate::plan::{Algebra, CutAxes, Inputs, Plan, Source, Step};
 use crate::{Error, Options};
 
-/// What [`SemiringEinsum::argmax`] gives a label that has no value: off the diagonal of an output, or in a sum of nothing.
+/// What [`SemiringEinsum::argmax`] gives a label that has no value: off the diagonal of an output, or in a sum of
+/// nothing.
 pub const NO_VALUE: i64 = -1;
 
 /// An Einstein summation over a semiring, planned, with the memory to run it.
@@ -71,8 +72,8 @@ impl<S: Semiring> SemiringEinsum<S> {
         Ok(einsum)
     }
 
-    /// The plan: its path, its steps, its slices. What it says of kernels and of memory holds for numbers; what holds here is
-    /// shown by `Display`.
+    /// The plan: its path, its steps, its slices. What it says of kernels and of memory holds for numbers; what holds
+    /// here is shown by `Display`.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -99,8 +100,8 @@ impl<S: Semiring> SemiringEinsum<S> {
     /// output ← the Einstein sum of the operands; output ⊕ that with `accumulate`.
     ///
     /// # Errors
-    /// [`Error::OperandCount`], [`Error::Shape`], [`Error::Aliasing`]: nothing is then written. [`Error::Tensor`] when there is
-    /// no memory for the workspace.
+    /// [`Error::OperandCount`], [`Error::Shape`], [`Error::Aliasing`]: nothing is then written. [`Error::Tensor`] when
+    /// there is no memory for the workspace.
     pub fn run(
         &self,
         operands: &[View<'_, S::Element>],
@@ -126,7 +127,8 @@ impl<S: Semiring> SemiringEinsum<S> {
         slice.clear();
         slice.resize(plan.cut.fixed.len(), 0);
         let out = output.as_mut_ptr();
-        // A sliced label without values: only the sum of nothing is left, which the steps make of any slice with a value.
+        // A sliced label without values: only the sum of nothing is left, which the steps make of any slice with a
+        // value.
         if plan.slice_extents().any(|extent| extent == 0) {
             if !accumulate {
                 fill::<S>(output);
@@ -154,9 +156,9 @@ impl<S: Semiring> SemiringEinsum<S> {
                     None => (out, accumulate || again),
                     Some(i) => (arena.wrapping_add(plan.start_of(*i, plan.lane_start(0, 0))), false),
                 };
-                // SAFETY: the views vouch for the operands and the output, which share no element. Intermediates lie in the
-                // arena, and those in use at once share no element (see `plan::arena`). The steps were made for the layouts of
-                // all of them; the scratch lies behind the arena.
+                // SAFETY: the views vouch for the operands and the output, which share no element. Intermediates lie in
+                // the arena, and those in use at once share no element (see `plan::arena`). The steps were made for the
+                // layouts of all of them; the scratch lies behind the arena.
                 unsafe { step.run::<S>(a, b, c, accumulate, slice, scratch, threads) }?;
             }
             if crate::execute::advance(slice, plan.slice_extents()).is_none() {
@@ -287,9 +289,9 @@ impl<S: Selective> SemiringEinsum<S> {
 
     /// The Einstein sum of the operands, and for each element of the output the values of all labels that attain it.
     ///
-    /// The first axis of `configuration` runs over [`SemiringEinsum::labels`]; the others are those of the output. Values
-    /// count from 0; [`NO_VALUE`] where there is none. Of several configurations that attain an element, each step of the plan
-    /// takes the first, its first summed label running fastest: the same one in every call.
+    /// The first axis of `configuration` runs over [`SemiringEinsum::labels`]; the others are those of the output.
+    /// Values count from 0; [`NO_VALUE`] where there is none. Of several configurations that attain an element, each
+    /// step of the plan takes the first, its first summed label running fastest: the same one in every call.
     ///
     /// The plan must have no slices; every intermediate is kept at once.
     ///

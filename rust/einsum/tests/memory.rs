@@ -50,7 +50,8 @@ fn measure(call: impl FnOnce()) -> (usize, usize) {
     (MOST.load(Ordering::Relaxed) - before, CALLS.load(Ordering::Relaxed) - calls)
 }
 
-/// What a run keeps besides the workspace: the layouts and the prepared steps, twice while they are prepared for other strides.
+/// What a run keeps besides the workspace: the layouts and the prepared steps, twice while they are prepared for other
+/// strides.
 fn bookkeeping(plan: &Plan) -> usize {
     4096 + 6144 * plan.steps()
 }

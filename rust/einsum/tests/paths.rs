@@ -1,5 +1,5 @@
-//! Contraction paths against definitions: what they cost, that the exhaustive search finds the least, that more search is
-//! never worse, that the same input gives the same path, and how good paths of known networks are.
+//! Contraction paths against definitions: what they cost, that the exhaustive search finds the least, that more search
+//! is never worse, that the same input gives the same path, and how good paths of known networks are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -83,8 +83,8 @@ impl Given {
     }
 }
 
-/// Operands of up to `rank` labels out of `labels`, some of them of many operands, of one, or of extents 0 and 1; so there are
-/// hyperedges, disconnected parts, scalars and outer products.
+/// Operands of up to `rank` labels out of `labels`, some of them of many operands, of one, or of extents 0 and 1; so
+/// there are hyperedges, disconnected parts, scalars and outer products.
 fn given(operands: std::ops::Range<usize>, labels: usize, rank: usize) -> impl Strategy<Value = Given> {
     let extent = prop_oneof![1 => Just(1usize), 10 => 2usize..9];
     let set = || proptest::collection::vec(0..labels as u32, 0..=rank);
@@ -230,7 +230,8 @@ fn regular(vertices: usize) -> Given {
 
 #[test]
 fn a_lattice_is_contracted_as_well_as_is_known() {
-    // 10 × 10 sites with bonds of 4: cotengra's hyper-optimiser reaches 2^30.96 multiplications and 2^22 elements in 1.4 s.
+    // 10 × 10 sites with bonds of 4: cotengra's hyper-optimiser reaches 2^30.96 multiplications and 2^22 elements in
+    // 1.4 s.
     let (given, mut best) = (lattice(10, 4), f64::INFINITY);
     for seed in 0..3 {
         for minimize in [Minimize::Flops, Minimize::Time] {

@@ -1,7 +1,7 @@
 //! Whole expressions against one loop over all values of all labels.
 //!
-//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type that holds it: sums are
-//! compared with a tolerance only where a product of many factors needs more bits than Float32 has.
+//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type that holds it: sums
+//! are compared with a tolerance only where a product of many factors needs more bits than Float32 has.
 
 use std::collections::HashMap;
 

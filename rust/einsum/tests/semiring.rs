@@ -1,5 +1,5 @@
-//! Expressions over every semiring against one loop over all values of all labels. Values are small integers (and the two
-//! infinities), of which sums and products are exact: every result must be equal, not near.
+//! Expressions over every semiring against one loop over all values of all labels. Values are small integers (and the
+//! two infinities), of which sums and products are exact: every result must be equal, not near.
 
 use std::collections::HashMap;
 

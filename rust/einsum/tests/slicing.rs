@@ -1,5 +1,5 @@
-//! What slicing costs where memory is short: on the eight public networks of `benchmark/instances`, along the paths that came
-//! with them.
+//! What slicing costs where memory is short: on the eight public networks of `benchmark/instances`, along the paths
+//! that came with them.
 
 use tensoroxide_einsum::network::Network;
 use tensoroxide_einsum::notation::Expression;
@@ -72,8 +72,9 @@ impl Instance {
 /// Chains of tensors that are all about equally large: no label runs through more than a few of the many peaks.
 const CHAINS: [&str; 2] = ["str_matrix_chain_multiplication_100", "str_mps_varying_inner_product_200"];
 
-/// To halve the memory takes two slices where one label runs through the peak; a few more where the rest does not shrink. Little
-/// is computed again for each, or another label would be sliced. And most of what is allowed is used, or fewer slices would do.
+/// To halve the memory takes two slices where one label runs through the peak; a few more where the rest does not
+/// shrink. Little is computed again for each, or another label would be sliced. And most of what is allowed is used, or
+/// fewer slices would do.
 #[test]
 fn half_and_a_quarter_of_the_memory_take_few_slices() {
     for instance in instances().iter().filter(|instance| !CHAINS.contains(&instance.name.as_str())) {
@@ -132,7 +133,8 @@ fn what_would_take_too_many_slices_is_refused() {
     assert!(matches!(refused, Err(Error::MemoryLimit { needed, .. }) if needed > limit), "{refused:?}");
 }
 
-/// A slice is as large as the largest tensor, so that the search for small ones has to be as good as that for fast paths.
+/// A slice is as large as the largest tensor, so that the search for small ones has to be as good as that for fast
+/// paths.
 #[test]
 fn the_path_of_least_size_makes_no_larger_tensor_than_the_fast_one() {
     for instance in instances() {

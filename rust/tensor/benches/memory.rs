@@ -1,9 +1,11 @@
-//! The memory kernels against memcpy: `cargo bench -p tensoroxide-tensor --bench memory -- [threads] [key=value…] [names…]`.
+//! The memory kernels against memcpy: `cargo bench -p tensoroxide-tensor --bench memory -- [threads] [key=value…]
+//! [names…]`.
 //!
-//! Each line is one case and one element type: the bandwidth (bytes read and written by time, the median of several runs) and its
-//! share of what one thread's `memcpy` of as many bytes reaches in the same run; for sums, of what reading them takes. `warm`
-//! writes to memory that was written before, `fresh` to memory that the system has to find, page by page, as does the copy
-//! it is compared with. `type=f32` runs one element type, `offset=8` starts the output so many bytes beyond a cache line.
+//! Each line is one case and one element type: the bandwidth (bytes read and written by time, the median of several
+//! runs) and its share of what one thread's `memcpy` of as many bytes reaches in the same run; for sums, of what
+//! reading them takes. `warm` writes to memory that was written before, `fresh` to memory that the system has to find,
+//! page by page, as does the copy it is compared with. `type=f32` runs one element type, `offset=8` starts the output
+//! so many bytes beyond a cache line.
 #![allow(clippy::print_stdout, unsafe_code)] // fresh memory is what nobody has written yet
 
 use std::alloc::{alloc, dealloc, Layout};
@@ -85,8 +87,8 @@ fn time(runs: usize, mut f: impl FnMut()) -> f64 {
     median((0..runs).map(|_| once(&mut f)).collect())
 }
 
-/// Memory that nobody has touched yet, some bytes after a cache line's start: Julia's arrays and the engine's own buffers start
-/// at one, other hosts' arrays often 16 bytes later.
+/// Memory that nobody has touched yet, some bytes after a cache line's start: Julia's arrays and the engine's own
+/// buffers start at one, other hosts' arrays often 16 bytes later.
 struct Memory<T> {
     start: *mut T,
     offset: usize,

@@ -54,7 +54,8 @@ impl<T: Scalar> Buffer<T> {
         Layout::from_size_align(bytes, if bytes >= HUGE { PAGE } else { ALIGNMENT }).ok()
     }
 
-    /// Exclusive slices of several ranges at once; `None` if two ranges that are not empty meet, or one leaves the buffer.
+    /// Exclusive slices of several ranges at once; `None` if two ranges that are not empty meet, or one leaves the
+    /// buffer.
     ///
     /// ```
     /// use tensoroxide_tensor::Buffer;
@@ -80,8 +81,9 @@ impl<T: Scalar> Buffer<T> {
     }
 }
 
-/// Zeros on huge pages where the system has them: a tensor that is walked across its columns meets a new page at each step,
-/// and a processor remembers the places of some thousand pages only. A fresh one also comes with 512 times fewer faults.
+/// Zeros on huge pages where the system has them: a tensor that is walked across its columns meets a new page at each
+/// step, and a processor remembers the places of some thousand pages only. A fresh one also comes with 512 times fewer
+/// faults.
 ///
 /// # Safety
 /// The size is not 0.

@@ -78,8 +78,9 @@ impl TryFrom<DLDataType> for DType {
 }
 
 impl DLTensor {
-    /// The element at index (0, …, 0), if this is a tensor of the host's memory with elements of type `T` that lies exactly as
-    /// `layout` says; `None` for any other, with strides that are NULL among them, and for one that is to be refused.
+    /// The element at index (0, …, 0), if this is a tensor of the host's memory with elements of type `T` that lies
+    /// exactly as `layout` says; `None` for any other, with strides that are NULL among them, and for one that is to be
+    /// refused.
     ///
     /// This is [`Borrowed::new`] for layouts that are known to be good: nothing about them is checked again.
     ///
@@ -202,8 +203,8 @@ impl<'a> Borrowed<'a> {
     /// [`Error::NegativeExtent`]; [`Error::TooLarge`].
     ///
     /// # Safety
-    /// For as long as `'a`: `shape` and, unless NULL, `strides` lead to `ndim` integers that are not written, and `data`
-    /// leads to memory that holds the layout they describe.
+    /// For as long as `'a`: `shape` and, unless NULL, `strides` lead to `ndim` integers that are not written, and
+    /// `data` leads to memory that holds the layout they describe.
     pub unsafe fn new(tensor: &'a DLTensor) -> Result<Borrowed<'a>, Error> {
         on_host(tensor)?;
         let dtype = DType::try_from(tensor.dtype)?;

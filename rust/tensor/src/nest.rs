@@ -1,8 +1,8 @@
 //! Loop nests over several tensors at once, put into the order in which memory likes to be walked.
 //!
-//! A nest is a list of loops; loop `d` runs over `extent` steps, and each step moves tensor `t` by `strides[t]` elements.
-//! Two neighbouring loops that move every tensor as one longer loop would are fused, so that a tensor of any order ends as
-//! the few loops that its layout really has.
+//! A nest is a list of loops; loop `d` runs over `extent` steps, and each step moves tensor `t` by `strides[t]`
+//! elements. Two neighbouring loops that move every tensor as one longer loop would are fused, so that a tensor of any
+//! order ends as the few loops that its layout really has.
 
 /// One loop of a nest over `N` tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Whether two layouts, or two indices of one, share an element: a bounded linear Diophantine equation.
 //!
 //! Two views over one array meet if Σ sᵢxᵢ − Σ tⱼyⱼ = d has a solution with 0 ≤ xᵢ < nᵢ and 0 ≤ yⱼ < mⱼ, where d is the
-//! distance of their first elements. Mirroring the axes with negative coefficients turns it into Σ cₖzₖ = D with cₖ > 0,
-//! 0 ≤ zₖ ≤ uₖ, which is searched depth first from the largest coefficient down. What the smaller ones can still reach, and
-//! their greatest common divisor, leave one or two branches for the layouts that programs make. The problem is
-//! NP-complete in general, so the search gives up after a fixed number of branches and then says that they overlap.
+//! distance of their first elements. Mirroring the axes with negative coefficients turns it into Σ cₖzₖ = D with cₖ >
+//! 0, 0 ≤ zₖ ≤ uₖ, which is searched depth first from the largest coefficient down. What the smaller ones can still
+//! reach, and their greatest common divisor, leave one or two branches for the layouts that programs make. The problem
+//! is NP-complete in general, so the search gives up after a fixed number of branches and then says that they overlap.
 
 /// Branches after which the search gives up; layouts met in practice need a few dozen.
 const BUDGET: usize = 20_000;

@@ -70,8 +70,8 @@ pub struct MaxPlus<T>(PhantomData<T>);
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MinPlus<T>(PhantomData<T>);
 
-/// Maximum and · of numbers that are not negative: the most probable configuration. NaN, also that of 0·∞, counts as the
-/// zero; what comes out of negative numbers has no meaning.
+/// Maximum and · of numbers that are not negative: the most probable configuration. NaN, also that of 0·∞, counts as
+/// the zero; what comes out of negative numbers has no meaning.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MaxTimes<T>(PhantomData<T>);
 

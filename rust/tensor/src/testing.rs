@@ -5,7 +5,8 @@ use proptest::test_runner::FileFailurePersistence;
 
 use crate::{Complex64, Layout, Scalar, Tensor};
 
-/// So many cases; a failing one is kept in the crate's `tests/regressions.txt`, is committed, and is tried first from then on.
+/// So many cases; a failing one is kept in the crate's `tests/regressions.txt`, is committed, and is tried first from
+/// then on.
 pub fn config(cases: u32) -> ProptestConfig {
     let file = FileFailurePersistence::Direct("tests/regressions.txt");
     ProptestConfig { cases, failure_persistence: Some(Box::new(file)), ..ProptestConfig::default() }

@@ -1,12 +1,13 @@
 //! How many threads a call may use, and the teams that run them.
 //!
 //! The number is an explicit argument of every kernel that can use more than one; nothing here is implied. A team of n
-//! threads is n − 1 helpers and whoever calls. It is made the first time that its number is asked for with work large enough,
-//! never before: a host that only loads the library must not find threads in it. Sharing work allocates nothing: a job
-//! lives on the stack of its caller, who does not leave before the last helper has.
+//! threads is n − 1 helpers and whoever calls. It is made the first time that its number is asked for with work large
+//! enough, never before: a host that only loads the library must not find threads in it. Sharing work allocates
+//! nothing: a job lives on the stack of its caller, who does not leave before the last helper has.
 //!
-//! Calls from several threads at once share the helpers of a team; the callers work in any case. A call from within a task
-//! gets helpers of the same team, whatever number it asks for, as far as they are idle: the outermost call's number holds.
+//! Calls from several threads at once share the helpers of a team; the callers work in any case. A call from within a
+//! task gets helpers of the same team, whatever number it asks for, as far as they are idle: the outermost call's
+//! number holds.
 #![allow(unsafe_code)] // a job on the stack is seen by helpers through a pointer
 
 use std::any::Any;
@@ -188,7 +189,8 @@ impl Team {
             }
             let mut jobs = self.lock();
             let job = loop {
-                // SAFETY: a job is in the list only while its caller keeps it alive, which takes it out under this lock.
+                // SAFETY: a job is in the list only while its caller keeps it alive, which takes it out under this
+                // lock.
                 let open = jobs.iter().map(|waiting| unsafe { &*waiting.0 }).find(|job| job.is_open());
                 match open {
                     Some(job) => break job,
@@ -207,8 +209,8 @@ impl Team {
     }
 }
 
-/// The team of `n` threads, made on first use; `None` if there can be no helper. One slot a number, so that finding it takes
-/// no lock.
+/// The team of `n` threads, made on first use; `None` if there can be no helper. One slot a number, so that finding it
+/// takes no lock.
 fn team(n: usize) -> Option<&'static Team> {
     static TEAMS: [OnceLock<Option<Box<Team>>>; MAX_THREADS + 1] = [const { OnceLock::new() }; MAX_THREADS + 1];
     let make = || {

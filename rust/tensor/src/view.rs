@@ -18,8 +18,8 @@ pub struct View<'a, T> {
 
 /// A tensor that is written.
 ///
-/// Invariant: for as long as `'a`, every element that the layout reaches from `start` belongs to this view alone, and the
-/// layout is injective: different indices lead to different elements.
+/// Invariant: for as long as `'a`, every element that the layout reaches from `start` belongs to this view alone, and
+/// the layout is injective: different indices lead to different elements.
 #[derive(Debug)]
 pub struct ViewMut<'a, T> {
     start: *mut T,
@@ -73,8 +73,8 @@ impl<'a, T: Copy> View<'a, T> {
     /// [`Error::OutOfBounds`] and those of [`reach`].
     pub fn new(data: &'a [T], shape: &'a [usize], strides: &'a [isize], offset: usize) -> Result<Self, Error> {
         check_bounds(data.len(), shape, strides, offset)?;
-        // SAFETY: all that the layout reaches from `offset` lies in `data`, which is borrowed for `'a`. Without elements
-        // nothing is read, and the pointer is not moved.
+        // SAFETY: all that the layout reaches from `offset` lies in `data`, which is borrowed for `'a`. Without
+        // elements nothing is read, and the pointer is not moved.
         Ok(unsafe { View::from_raw_parts(data.as_ptr().wrapping_add(offset), shape, strides) })
     }
 

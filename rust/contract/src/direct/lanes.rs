@@ -1,4 +1,5 @@
-//! Registers of both A and B: elementwise products, where C has their axis too, and sums along an axis that is dense in both.
+//! Registers of both A and B: elementwise products, where C has their axis too, and sums along an axis that is dense in
+//! both.
 
 use std::ops::Range;
 

@@ -1,10 +1,10 @@
 //! Products that are computed where the tensors lie: nothing is packed beforehand, and no memory is taken.
 //!
 //! For what is too small for a packed matrix product, or is none: batches of small products, dot and outer products, a
-//! matrix times a vector, elementwise products, and mixtures of these in any layout. One axis is laid along the registers; which
-//! one decides the form ([`panel`], [`lanes`], [`interleaved`]). The other axes run as tables of places or as plain nested loops.
-//! All lengths and strides in here count numbers, of which a complex element has two, unless they are said to be of
-//! elements.
+//! matrix times a vector, elementwise products, and mixtures of these in any layout. One axis is laid along the
+//! registers; which one decides the form ([`panel`], [`lanes`], [`interleaved`]). The other axes run as tables of
+//! places or as plain nested loops. All lengths and strides in here count numbers, of which a complex element has two,
+//! unless they are said to be of elements.
 #![allow(clippy::needless_range_loop)] // registers and tensors are named by their numbers
 
 mod interleaved;
@@ -227,8 +227,8 @@ impl Direct {
         threads.run(count, |i| unsafe { self.run_part::<L, COMPLEX>(call, &all.share(i, count)) });
     }
 
-    /// A single sum: each thread adds up a range of its terms, and that the sums are added in order makes the result one of
-    /// the number of threads only.
+    /// A single sum: each thread adds up a range of its terms, and that the sums are added in order makes the result
+    /// one of the number of threads only.
     unsafe fn run_single<L: Real, const COMPLEX: bool>(&self, call: &Call<L>, all: &Part, threads: Threads) {
         const UNIT: usize = 64;
         let mut sums = [[L::ZERO; 2]; MAX_THREADS];

@@ -43,8 +43,8 @@ pub(super) struct Terms<'a> {
 }
 
 impl Summed {
-    /// The terms from step `done` on, `most` at most, where they begin in A and B, and how many steps they are. A step is one
-    /// of the loop where there is but one loop, else a whole loop.
+    /// The terms from step `done` on, `most` at most, where they begin in A and B, and how many steps they are. A step
+    /// is one of the loop where there is but one loop, else a whole loop.
     #[inline(always)]
     pub(super) fn part(&self, done: usize, most: usize) -> (Terms<'_>, [isize; 2], usize) {
         let strides = self.strides;

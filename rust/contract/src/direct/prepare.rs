@@ -20,7 +20,8 @@ const B: usize = 2;
 
 /// Most entries of a table.
 const TABLE: usize = 1024;
-/// Entries of a table of rows that is made of loops that are near in C or in A: enough for whole lines of the cache in both.
+/// Entries of a table of rows that is made of loops that are near in C or in A: enough for whole lines of the cache in
+/// both.
 const NEAR: usize = 256;
 
 /// A nanosecond has about so many cycles.
@@ -132,7 +133,8 @@ impl Loops {
         .chain((0..self.batch.len()).filter(|&i| self.batch[i].strides.contains(&1)).map(Along::Interleaved))
     }
 
-    /// Takes the loops that make an axis apart off the rows: those near in C and those near in A, up to a number of places.
+    /// Takes the loops that make an axis apart off the rows: those near in C and those near in A, up to a number of
+    /// places.
     fn take_rows(&mut self, by: usize) -> Vec<Loop<3>> {
         let mut taken: Vec<Loop<3>> = Vec::with_capacity(self.rows.len());
         let mut places = 1usize;
@@ -379,8 +381,8 @@ impl Machine {
         (rows, columns, take_summed(&mut loops.summed, usize::MAX, step))
     }
 
-    /// Cycles for each product of a batch that is the innermost axis of tensors, if the products are computed one by one:
-    /// then every element comes with a line of the cache that no other element of the product shares.
+    /// Cycles for each product of a batch that is the innermost axis of tensors, if the products are computed one by
+    /// one: then every element comes with a line of the cache that no other element of the product shares.
     fn alone(&self, loops: &Loops, elements: [f64; 3], batch: f64) -> f64 {
         const LINE: usize = 64;
         let near = |l: &Loop<3>, t: usize| {

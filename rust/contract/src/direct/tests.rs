@@ -1,6 +1,7 @@
 //! Every form, element type and instruction set against plain loops over all values of all labels.
 //!
-//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type: equality is asked for.
+//! The values are multiples of 1/16 and the sums short, so that every result is exact in every type: equality is asked
+//! for.
 
 use proptest::prelude::*;
 use tensoroxide_tensor::nest::Loop;

@@ -4,7 +4,8 @@ use std::mem::MaybeUninit;
 
 use tensoroxide_tensor::nest::Loop;
 
-/// Most loops of a nest. Extents of at least 2 multiply to less than 2⁶⁰ in each of three tensors, and a loop moves two.
+/// Most loops of a nest. Extents of at least 2 multiply to less than 2⁶⁰ in each of three tensors, and a loop moves
+/// two.
 pub(super) const MOST_LOOPS: usize = 96;
 
 /// The counters of a nest's loops.

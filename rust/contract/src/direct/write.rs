@@ -5,9 +5,9 @@ use tensoroxide_tensor::Scalar;
 
 /// What becomes of a sum before it is written, in registers and as single numbers.
 ///
-/// Complex products are not formed while they are summed. With A's elements a in a register, real and imaginary parts in
-/// turn, the sums p = Σ a·Re b and q = Σ a·Im b need no rearrangement of anything, whatever is conjugated; what belongs
-/// together is joined here, once an element of C: op(a)·op(b) has the parts p.re ∓ q.im and ±p.im ± q.re.
+/// Complex products are not formed while they are summed. With A's elements a in a register, real and imaginary parts
+/// in turn, the sums p = Σ a·Re b and q = Σ a·Im b need no rearrangement of anything, whatever is conjugated; what
+/// belongs together is joined here, once an element of C: op(a)·op(b) has the parts p.re ∓ q.im and ±p.im ± q.re.
 #[derive(Clone, Copy)]
 pub(super) struct Scale<V: Vector> {
     /// Signs of p and of q with its parts exchanged.

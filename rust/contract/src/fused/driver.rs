@@ -1,10 +1,10 @@
 //! The loops around the microkernel: blocks of C and of the sums, sized for the caches, and the tiles of a block.
 //! What is not worth packing is read where it lies.
 //!
-//! The blocking is that of BLIS (Van Zee and van de Geijn, ACM TOMS 41, 14 (2015)). A block of B, packed, stays in the last cache
-//! while the rows go by; a block of A, packed, stays in the second one while it meets each panel of B's block, and
-//! that panel stays in the first one. The depth of a block depends on the sums alone, so that the result does
-//! not depend on who computes which part of C.
+//! The blocking is that of BLIS (Van Zee and van de Geijn, ACM TOMS 41, 14 (2015)). A block of B, packed, stays in the
+//! last cache while the rows go by; a block of A, packed, stays in the second one while it meets each panel of B's
+//! block, and that panel stays in the first one. The depth of a block depends on the sums alone, so that the result
+//! does not depend on who computes which part of C.
 
 use std::ops::Range;
 

@@ -1,13 +1,15 @@
-//! The fused product: a contraction as one matrix product whose packing reads any strides, so that nothing is permuted first.
+//! The fused product: a contraction as one matrix product whose packing reads any strides, so that nothing is permuted
+//! first.
 //!
-//! A high-performance matrix product copies blocks of its operands into small packed panels anyway. Here, as in TBLIS (Matthews,
-//! SIAM J. Sci. Comput. 40, C1 (2018)), the packing itself gathers the elements of a panel from wherever the indices of its
-//! rows, columns and sums lead to, and the tiles of the result are written to wherever theirs lead. What a permutation
-//! would cost is hidden in a copy that has to be made in any case. And where an operand is small, or used for few
-//! tiles, not even that copy is made: the microkernel reads it where it lies.
+//! A high-performance matrix product copies blocks of its operands into small packed panels anyway. Here, as in TBLIS
+//! (Matthews, SIAM J. Sci. Comput. 40, C1 (2018)), the packing itself gathers the elements of a panel from wherever the
+//! indices of its rows, columns and sums lead to, and the tiles of the result are written to wherever theirs lead. What
+//! a permutation would cost is hidden in a copy that has to be made in any case. And where an operand is small, or used
+//! for few tiles, not even that copy is made: the microkernel reads it where it lies.
 //!
-//! [`offsets`] says where the elements of a block lie, [`pack`] fills the panels, [`kernel`] multiplies them, [`driver`] is
-//! the loops around it, [`time`] what all that costs. Here the indices are sorted, and the work is divided among threads.
+//! [`offsets`] says where the elements of a block lie, [`pack`] fills the panels, [`kernel`] multiplies them,
+//! [`driver`] is the loops around it, [`time`] what all that costs. Here the indices are sorted, and the work is
+//! divided among threads.
 
 mod driver;
 mod kernel;
@@ -185,8 +187,8 @@ impl Fused {
     /// C ← α·op(A)·op(B) + β·C.
     ///
     /// # Safety
-    /// From the pointers, the layouts that the product was prepared for are valid; C's memory is exclusively ours. The element
-    /// type is the one that it was prepared for, and `scratch` has at least as many elements as are asked for.
+    /// From the pointers, the layouts that the product was prepared for are valid; C's memory is exclusively ours. The
+    /// element type is the one that it was prepared for, and `scratch` has at least as many elements as are asked for.
     #[allow(clippy::too_many_arguments)]
     pub(crate) unsafe fn run<T: Scalar>(
         &self,
@@ -312,7 +314,8 @@ fn threads_for(volume: f64, settings: Settings) -> usize {
     ((volume * numbers / WORK_OF_A_THREAD) as usize).clamp(1, settings.threads.get())
 }
 
-/// Pieces for so many threads: of the batch if it has enough, otherwise also of C, so that what they pack twice is least.
+/// Pieces for so many threads: of the batch if it has enough, otherwise also of C, so that what they pack twice is
+/// least.
 fn cut(threads: usize, items: usize, [rows, columns, _]: [usize; 3], grain: Grain) -> Cut {
     let batch = items.min(threads);
     let left = threads / batch;

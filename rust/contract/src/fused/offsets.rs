@@ -17,8 +17,8 @@ pub(super) struct Walk {
     pub(super) extent: usize,
 }
 
-/// Offsets of neighbouring positions of a walk in one tensor. Nothing is initialised before it is filled: that would cost more
-/// than a small product.
+/// Offsets of neighbouring positions of a walk in one tensor. Nothing is initialised before it is filled: that would
+/// cost more than a small product.
 pub(super) struct Offsets {
     at: [MaybeUninit<isize>; MOST],
     /// How many positions from here on lie in memory one after another.

@@ -1,8 +1,9 @@
 //! Packing: a block of an operand copied into panels, in the order in which the microkernel reads it.
 //!
-//! A panel holds `width` lines (rows of A or columns of B). For each summed position it has the lines' elements one after another;
-//! of complex numbers first the real parts, then the imaginary ones, so that the microkernel multiplies whole registers. Places
-//! of lines that a last panel lacks are left as they are: what the microkernel makes of them is never written.
+//! A panel holds `width` lines (rows of A or columns of B). For each summed position it has the lines' elements one
+//! after another; of complex numbers first the real parts, then the imaginary ones, so that the microkernel multiplies
+//! whole registers. Places of lines that a last panel lacks are left as they are: what the microkernel makes of them is
+//! never written.
 
 use tensoroxide_tensor::simd::{Simd, Task, Vector, MAX_LANES};
 use tensoroxide_tensor::{Real, Scalar};
@@ -47,15 +48,15 @@ impl<R: Scalar> Lines<'_, R> {
     /// Packs panels of `width` lines.
     ///
     /// # Safety
-    /// Within a task with registers of `V`. The elements can be read, and `to` written for `depth` elements of so many whole
-    /// panels.
+    /// Within a task with registers of `V`. The elements can be read, and `to` written for `depth` elements of so many
+    /// whole panels.
     #[inline(always)]
     unsafe fn pack<V: Vector<Lane = R>, const COMPLEX: bool>(&self, width: usize, to: *mut R) {
         // SAFETY: the caller's promise.
         unsafe {
             let dense = 2 * self.lines.pieces(self.first, self.count, V::LANES) <= self.count;
-            // Memory is read best in the order in which it lies: past all panels before the next summed position, if that
-            // is farther away than the next panel.
+            // Memory is read best in the order in which it lies: past all panels before the next summed position, if
+            // that is farther away than the next panel.
             if dense && self.lines.distance(self.first, width.min(self.count)) <= self.sums.step(self.skip, self.depth)
             {
                 return self.along_lines::<V, COMPLEX>(width, to);
@@ -283,8 +284,8 @@ unsafe fn store_part<V: Vector, const COMPLEX: bool>([re, im]: [V; 2], to: *mut 
     }
 }
 
-/// Transposes the square of the first `LANES` registers. Each pass moves the highest bit of a register's number to the lowest
-/// place of the lane's, and the highest bit of the lane's to the lowest place of the register's.
+/// Transposes the square of the first `LANES` registers. Each pass moves the highest bit of a register's number to the
+/// lowest place of the lane's, and the highest bit of the lane's to the lowest place of the register's.
 ///
 /// # Safety
 /// Within a task.

@@ -1,8 +1,8 @@
-//! The fused product, and the way through plain matrices, against loops over all index values: every instruction set, element
-//! type, layout and edge of a tile.
+//! The fused product, and the way through plain matrices, against loops over all index values: every instruction set,
+//! element type, layout and edge of a tile.
 //!
-//! The values are multiples of 1/16 within ±2, and the sums at most 80 long, so that every result is exact in every type:
-//! equality is asked for.
+//! The values are multiples of 1/16 within ±2, and the sums at most 80 long, so that every result is exact in every
+//! type: equality is asked for.
 
 use proptest::prelude::*;
 use tensoroxide_tensor::testing::{arrangement, config, indices, poison, tensor, Arrangement};

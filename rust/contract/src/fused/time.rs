@@ -1,7 +1,7 @@
 //! What a fused product is expected to take: its tiles, what is packed, and what is brought in from memory for that.
 //!
-//! The constants were fitted to the steps of eight networks of others, computed by every kernel that can compute them; the sum over
-//! a network comes out right to a quarter, single steps to a factor of two.
+//! The constants were fitted to the steps of eight networks of others, computed by every kernel that can compute them;
+//! the sum over a network comes out right to a quarter, single steps to a factor of two.
 
 use tensoroxide_tensor::nest::Loop;
 
@@ -16,8 +16,8 @@ const ITEM: f64 = 12.0;
 const TILE: f64 = 6.0;
 /// Products of registers that could be done while one waits for its result.
 const LATENCY: f64 = 8.0;
-/// Nanoseconds to pack a piece of at least four elements that lie together; an element of a long one; one that is turned in
-/// registers; one that lies alone; and to write a piece that is no whole tile.
+/// Nanoseconds to pack a piece of at least four elements that lie together; an element of a long one; one that is
+/// turned in registers; one that lies alone; and to write a piece that is no whole tile.
 const PIECE: f64 = 1.4;
 const MOVED: f64 = 0.1;
 const TURNED: f64 = 0.25;

@@ -1,10 +1,10 @@
 //! Better trees by simulated annealing.
 //!
-//! A move is a rotation: where a result p has the children x and c = yz, the tree (xy)z or (xz)y takes the place of x(yz)
-//! (Kalachev, Panteleev and Yung, arXiv:2108.05665). Only the tensor c changes, and only the steps p and c change their
-//! costs; their sum is accepted to grow by the factor f with the probability f^−β, in which β rises from sweep to sweep. That
-//! it is the logarithm of the two steps' cost which counts, not that of all steps, keeps the small parts of a tree from
-//! drifting while the large ones are still being put in order.
+//! A move is a rotation: where a result p has the children x and c = yz, the tree (xy)z or (xz)y takes the place of
+//! x(yz) (Kalachev, Panteleev and Yung, arXiv:2108.05665). Only the tensor c changes, and only the steps p and c change
+//! their costs; their sum is accepted to grow by the factor f with the probability f^−β, in which β rises from sweep to
+//! sweep. That it is the logarithm of the two steps' cost which counts, not that of all steps, keeps the small parts of
+//! a tree from drifting while the large ones are still being put in order.
 //!
 //! Legs are bits here: the labels of the region at hand are numbered anew.
 
@@ -33,8 +33,8 @@ pub(super) struct Annealer {
 pub(super) struct Schedule {
     pub(super) from: f64,
     pub(super) to: f64,
-    /// Elements that are moved have the weight (share of the sweeps done)^power: at first only multiplications count, whose
-    /// differences are larger and show the way.
+    /// Elements that are moved have the weight (share of the sweeps done)^power: at first only multiplications count,
+    /// whose differences are larger and show the way.
     pub(super) power: f64,
     pub(super) sweeps: usize,
 }

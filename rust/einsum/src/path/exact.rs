@@ -1,12 +1,13 @@
 //! The cheapest tree of a small network, by dynamic programming over its subsets.
 //!
-//! What a subset S of the tensors contracts to does not depend on the order within, so the cheapest way to S is the cheapest
-//! split into two smaller subsets A and B (Pfeifer, Haegeman and Verstraete, PRE 90, 033315 (2014)). All splits are
-//! looked at, outer products too.
+//! What a subset S of the tensors contracts to does not depend on the order within, so the cheapest way to S is the
+//! cheapest split into two smaller subsets A and B (Pfeifer, Haegeman and Verstraete, PRE 90, 033315 (2014)). All
+//! splits are looked at, outer products too.
 //!
-//! Let t(S) be the product of the extents of all labels of S, and i(S) that of those labels that only tensors in S have.
-//! Then the result of S has t(S)/i(S) elements, and the split of S into A and B takes t(S)/(i(A)·i(B)) multiplications: no
-//! set of labels is touched in the innermost loop. Both are sums over subsets in the logarithm, made by the zeta transform.
+//! Let t(S) be the product of the extents of all labels of S, and i(S) that of those labels that only tensors in S
+//! have. Then the result of S has t(S)/i(S) elements, and the split of S into A and B takes t(S)/(i(A)·i(B))
+//! multiplications: no set of labels is touched in the innermost loop. Both are sums over subsets in the logarithm,
+//! made by the zeta transform.
 
 use super::model::{grid, Cost, Model};
 
@@ -36,8 +37,8 @@ pub(super) struct Table {
 const OUTSIDE: u32 = 1 << 31;
 
 impl Table {
-    /// The pairs of the cheapest tree for tensors with these legs, numbered as in a path, and its cost. `output` are the legs of the
-    /// result. With a `limit`, `None` if there is no tree of a lower cost.
+    /// The pairs of the cheapest tree for tensors with these legs, numbered as in a path, and its cost. `output` are
+    /// the legs of the result. With a `limit`, `None` if there is no tree of a lower cost.
     pub(super) fn search(
         &mut self,
         tensors: &[&[u32]],

@@ -8,10 +8,10 @@
 //! | `OmEinsum` | the JSON of `writejson` of OMEinsumContractionOrders.jl | |
 //! | `Stored` | our own: the path with the expression and the shapes that it is for | |
 //!
-//! All are JSON. A step may name any number of tensors; the order within a step of three or more is searched. The stored
-//! form is an object of `"format": "tensoroxide-path"`, `"version": 1`, `"expression"`, `"shapes"` (a list of lists) and
-//! `"path"` (opt_einsum's form). It fits a network of the same shapes and the same expression up to the names of labels and
-//! to parentheses.
+//! All are JSON. A step may name any number of tensors; the order within a step of three or more is searched. The
+//! stored form is an object of `"format": "tensoroxide-path"`, `"version": 1`, `"expression"`, `"shapes"` (a list of
+//! lists) and `"path"` (opt_einsum's form). It fits a network of the same shapes and the same expression up to the
+//! names of labels and to parentheses.
 
 use std::collections::HashMap;
 use std::hash::Hash;

@@ -1,10 +1,10 @@
 //! A path of a network of any size: always the pair that looks best.
 //!
-//! A pair that shares a label is judged by size(result)/α − α·(size(a) + size(b)), the least first: what the step adds to the
-//! memory, for α = 1 (opt_einsum's measure, Smith and Gray, JOSS 3, 753 (2018)). To try many paths, α is drawn at random and
-//! each judgement, in a logarithm, is shifted by a Gumbel number times a temperature, which is as if the pair was drawn
-//! with Boltzmann weights (Gray and Kourtis, Quantum 5, 410 (2021)). What shares nothing is multiplied last, the smallest
-//! tensors first.
+//! A pair that shares a label is judged by size(result)/α − α·(size(a) + size(b)), the least first: what the step adds
+//! to the memory, for α = 1 (opt_einsum's measure, Smith and Gray, JOSS 3, 753 (2018)). To try many paths, α is drawn
+//! at random and each judgement, in a logarithm, is shifted by a Gumbel number times a temperature, which is as if the
+//! pair was drawn with Boltzmann weights (Gray and Kourtis, Quantum 5, 410 (2021)). What shares nothing is multiplied
+//! last, the smallest tensors first.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -31,8 +31,8 @@ impl Settings {
     }
 }
 
-/// Tensors of one label that are paired with each other without being asked for another reason: for a label of many tensors
-/// not all pairs are looked at.
+/// Tensors of one label that are paired with each other without being asked for another reason: for a label of many
+/// tensors not all pairs are looked at.
 const MANY: usize = 24;
 
 /// A pair that could be contracted next; the least is the best.

@@ -1,7 +1,7 @@
 //! JSON, as far as paths need it.
 //!
-//! Values lie in one list and name each other by position: a contraction tree may be as deep as the network has tensors,
-//! which would be too deep for a recursive value on a small stack.
+//! Values lie in one list and name each other by position: a contraction tree may be as deep as the network has
+//! tensors, which would be too deep for a recursive value on a small stack.
 
 /// A value; those inside of it are positions in [`Json::values`].
 #[derive(Clone, Debug, PartialEq)]

@@ -11,9 +11,9 @@
 //! | `search` | which of them, and for how long |
 //! | `form` | paths as text |
 //!
-//! Parentheses are searched from the inside out, each as a network of its own. The time that a search takes is counted in the
-//! work that it does, not by a clock, and all chance comes from a seed: nothing here depends on time, threads or the process,
-//! and the same input has the same path.
+//! Parentheses are searched from the inside out, each as a network of its own. The time that a search takes is counted
+//! in the work that it does, not by a clock, and all chance comes from a seed: nothing here depends on time, threads or
+//! the process, and the same input has the same path.
 
 mod anneal;
 mod exact;
@@ -49,9 +49,9 @@ pub struct Search {
     pub minimize: Minimize,
     /// Where the random numbers start.
     pub seed: u64,
-    /// Nominal seconds to search for: they are counted in work done, so that the path depends on no clock, and are about
-    /// seconds on a processor of 2024. `None` for a fraction of what the contraction itself is estimated to take, at most
-    /// about one. Small networks are searched exhaustively in microseconds whatever is said here.
+    /// Nominal seconds to search for: they are counted in work done, so that the path depends on no clock, and are
+    /// about seconds on a processor of 2024. `None` for a fraction of what the contraction itself is estimated to take,
+    /// at most about one. Small networks are searched exhaustively in microseconds whatever is said here.
     pub seconds: Option<f64>,
 }
 
@@ -81,8 +81,8 @@ pub fn search(network: &Network, dtype: DType, request: &Search) -> Path {
 /// What a path comes to, by definition; of single tensors nothing is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PathCost {
-    /// Log2 of the number of multiplications: for each pair the product of the extents of its labels, without those labels of
-    /// an operand that nothing else has.
+    /// Log2 of the number of multiplications: for each pair the product of the extents of its labels, without those
+    /// labels of an operand that nothing else has.
     pub log2_multiplications: f64,
     /// Log2 of the number of elements of the largest tensor that is made.
     pub log2_size: f64,
@@ -114,7 +114,8 @@ pub fn estimate(network: &Network, path: &Path, dtype: DType) -> f64 {
     tree.total(&model).first * model.shift.exp2()
 }
 
-/// A network's labels as sorted sets, without those that a single operand has: it is summed over them before anything else.
+/// A network's labels as sorted sets, without those that a single operand has: it is summed over them before anything
+/// else.
 fn graph(network: &Network) -> Hypergraph {
     let mut tensors = network.operands.clone();
     let mut output = network.output.clone();

@@ -1,7 +1,7 @@
 //! What a step costs.
 //!
-//! Sizes are logarithms to base 2, for a network may have tensors of more than 2¹⁰²³ elements on its worse paths. Costs are
-//! plain numbers in units of 2^shift, where the shift is 0 unless even a good path is beyond what a number holds.
+//! Sizes are logarithms to base 2, for a network may have tensors of more than 2¹⁰²³ elements on its worse paths. Costs
+//! are plain numbers in units of 2^shift, where the shift is 0 unless even a good path is beyond what a number holds.
 
 use tensoroxide_tensor::DType;
 
@@ -64,8 +64,8 @@ impl Model {
         Model { multiply: MULTIPLY_NS * complex * single, touch, step: STEP_NS, peak: false, shift: 0.0 }
     }
 
-    /// Sets the unit so that costs of paths about as good as one whose largest step has 2^`volume` multiplications can be
-    /// added up.
+    /// Sets the unit so that costs of paths about as good as one whose largest step has 2^`volume` multiplications can
+    /// be added up.
     pub(super) fn scale(&mut self, volume: f64) {
         self.shift = (volume - 900.0).max(0.0);
     }
@@ -76,8 +76,8 @@ impl Model {
         (x - self.shift).exp2()
     }
 
-    /// The cost of a step of 2^`volume` multiplications that takes and makes tensors of these sizes, but for what `peak`
-    /// says.
+    /// The cost of a step of 2^`volume` multiplications that takes and makes tensors of these sizes, but for what
+    /// `peak` says.
     #[inline]
     pub(super) fn sum(&self, volume: f64, a: f64, b: f64, made: f64) -> f64 {
         let mut cost = self.multiply * self.amount(volume) + self.step;
@@ -108,9 +108,9 @@ impl Model {
         Cost { first, second: x.second + y.second }
     }
 
-    /// What annealing makes small, of a step of `products` multiplications that takes `a` and `b` and makes `made` elements,
-    /// all in the unit. For the peak it is a power of the results' sizes, in whose sum the largest is nearly all. The fixed
-    /// time of a step is left out: with it all small steps would be alike.
+    /// What annealing makes small, of a step of `products` multiplications that takes `a` and `b` and makes `made`
+    /// elements, all in the unit. For the peak it is a power of the results' sizes, in whose sum the largest is nearly
+    /// all. The fixed time of a step is left out: with it all small steps would be alike.
     #[inline]
     pub(super) fn energy(&self, products: f64, a: f64, b: f64, made: f64) -> f64 {
         match self.peak {

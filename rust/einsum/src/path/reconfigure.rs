@@ -1,5 +1,5 @@
-//! Better trees by pieces: regions of a few leaves are replaced by the cheapest trees there are for them, again and again.
-//! (Gray and Kourtis, Quantum 5, 410 (2021), call it subtree reconfiguration.)
+//! Better trees by pieces: regions of a few leaves are replaced by the cheapest trees there are for them, again and
+//! again. (Gray and Kourtis, Quantum 5, 410 (2021), call it subtree reconfiguration.)
 
 use std::collections::HashMap;
 

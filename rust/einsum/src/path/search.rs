@@ -66,7 +66,8 @@ impl Clock {
     }
 }
 
-/// Leaves of the regions that are replaced by the best there is: of the tree that will be annealed, and of random paths.
+/// Leaves of the regions that are replaced by the best there is: of the tree that will be annealed, and of random
+/// paths.
 const REGION: usize = 8;
 const SMALL_REGION: usize = 5;
 /// Most random greedy paths.
@@ -100,8 +101,9 @@ pub(super) fn pairs(graph: &Hypergraph, request: &Search, dtype: DType, clock: C
         return exhaustive(graph, &state.model, &mut state.table);
     }
     if model.peak {
-        // Few steps have the largest tensor, so that its size says nothing of most changes. Time has a slope everywhere, and
-        // large tensors cost time: half of the search is for a fast path, from which the other half goes on.
+        // Few steps have the largest tensor, so that its size says nothing of most changes. Time has a slope
+        // everywhere, and large tensors cost time: half of the search is for a fast path, from which the other half
+        // goes on.
         let half = request.seconds.map(|seconds| 0.5 * seconds);
         let fast = Search { minimize: Minimize::Time, seconds: half, ..*request };
         let tree = Tree::new(graph, &pairs(graph, &fast, dtype, Clock::new(half)));

@@ -1,12 +1,13 @@
 //! A contraction path as a binary tree that can be changed.
 //!
-//! The labels of a tensor are its *legs*: those that it has and that something outside of its subtree needs. A *region* is a
-//! connected part of the tree, a root and some of its descendants as leaves: a network of its own, whose output has the
-//! legs of the root. Whatever tree is put in its place, nothing outside of it changes.
+//! The labels of a tensor are its *legs*: those that it has and that something outside of its subtree needs. A *region*
+//! is a connected part of the tree, a root and some of its descendants as leaves: a network of its own, whose output
+//! has the legs of the root. Whatever tree is put in its place, nothing outside of it changes.
 
 use super::model::{Cost, Model};
 
-/// A network: sorted distinct labels of each tensor and of the result, and the logarithm to base 2 of each label's extent.
+/// A network: sorted distinct labels of each tensor and of the result, and the logarithm to base 2 of each label's
+/// extent.
 #[derive(Clone, Debug)]
 pub(super) struct Hypergraph {
     pub(super) tensors: Vec<Vec<u32>>,
@@ -156,8 +157,8 @@ impl Tree {
     }
 }
 
-/// The legs of the product of two tensors, and log2 of its multiplications. `keep` says of each label, and whether both have
-/// it, if something else needs it.
+/// The legs of the product of two tensors, and log2 of its multiplications. `keep` says of each label, and whether both
+/// have it, if something else needs it.
 pub(super) fn joined(a: &[u32], b: &[u32], logs: &[f64], mut keep: impl FnMut(u32, bool) -> bool) -> (Vec<u32>, f64) {
     let mut legs = Vec::with_capacity(a.len() + b.len());
     let (mut i, mut j, mut volume) = (0, 0, 0.0);

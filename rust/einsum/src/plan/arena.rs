@@ -1,10 +1,11 @@
 //! Where in the workspace each intermediate lies.
 //!
 //! Intermediates may share memory if they never hold a value at the same time. For steps that run once, one after
-//! another, these are the ones whose spans of steps, from being made to being read last, do not meet. In a loop over slices
-//! an intermediate that outlives an iteration holds its value while everything that is made anew in each iteration
-//! comes and goes, whatever the order of the steps. To find the least memory is NP-hard; two orders of placement are tried,
-//! by time and by size (Pisarchyk and Lee, arXiv:2001.03288), each into the best gap, and the better one is taken.
+//! another, these are the ones whose spans of steps, from being made to being read last, do not meet. In a loop over
+//! slices an intermediate that outlives an iteration holds its value while everything that is made anew in each
+//! iteration comes and goes, whatever the order of the steps. To find the least memory is NP-hard; two orders of
+//! placement are tried, by time and by size (Pisarchyk and Lee, arXiv:2001.03288), each into the best gap, and the
+//! better one is taken.
 
 use super::{Intermediate, Source, Step};
 use crate::Error;
@@ -48,8 +49,8 @@ pub(super) struct Room {
 }
 
 /// Gives every intermediate its place: in the arena of each lane or, if there are several lanes, in the memory that
-/// they have in common. What is made once but not read by the slices is in the arena of the lane that makes it. `once` is the [`Step::every`] of steps
-/// that no slice changes.
+/// they have in common. What is made once but not read by the slices is in the arena of the lane that makes it. `once`
+/// is the [`Step::every`] of steps that no slice changes.
 pub(super) fn place(
     intermediates: &mut [Intermediate],
     steps: &[Step],

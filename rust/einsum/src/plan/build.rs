@@ -183,8 +183,8 @@ impl<'a> Builder<'a> {
         Ok(self.intermediates.len() - 1)
     }
 
-    /// The result of a pair, its axes in the order that moves the fewest elements here and where it is used: with `partner`,
-    /// if that is there already, in the `last` step or in another.
+    /// The result of a pair, its axes in the order that moves the fewest elements here and where it is used: with
+    /// `partner`, if that is there already, in the `last` step or in another.
     fn contracted(&mut self, a: Source, b: Source, partner: Option<Source>, last: bool) -> Result<usize, Error> {
         // Who else needs a label: the output, and every tensor that is still there.
         let mut users = std::mem::take(&mut self.users);
@@ -249,14 +249,15 @@ impl<'a> Builder<'a> {
         Ok(best.expect("there are candidates").1)
     }
 
-    /// What moving elements costs in the next step, perhaps the last, if the result of a pair is laid out so. Its own result,
-    /// whose layout is not known yet unless it is the output, is taken in the order that suits it.
+    /// What moving elements costs in the next step, perhaps the last, if the result of a pair is laid out so. Its own
+    /// result, whose layout is not known yet unless it is the output, is taken in the order that suits it.
     fn cost_of_use(&self, axes: Axes<'_>, partner: Source, last: bool) -> Result<f64, Error> {
         let with = self.axes(partner);
         let mut labels: Vec<Label> = if last {
             distinct(self.network.output.clone())
         } else {
-            // Labels of one tensor only are kept; of both, only those that a third has. Taking them as summed is a guess.
+            // Labels of one tensor only are kept; of both, only those that a third has. Taking them as summed is a
+            // guess.
             let free = |x: &[Label], y: &[Label]| x.iter().copied().filter(|l| !y.contains(l)).collect::<Vec<Label>>();
             distinct([free(axes.labels, with.labels), free(with.labels, axes.labels)].concat())
         };

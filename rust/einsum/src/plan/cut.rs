@@ -1,9 +1,10 @@
 //! A network cut into slices: of each sliced label a slice has a range of the values.
 //!
-//! A label i of n values in ranges of c becomes two labels, i = c·j + i′: the steps run over i′ with c values, as over any
-//! label, and j counts the ranges; that label is fixed during a slice. Only axes of operands and of the output are taken
-//! apart so, by their strides; intermediates never have j. Where c does not divide n, the last range is shorter. The steps
-//! are then prepared for it as well: a *variant*, a number whose bits say which of these labels are in their last range.
+//! A label i of n values in ranges of c becomes two labels, i = c·j + i′: the steps run over i′ with c values, as over
+//! any label, and j counts the ranges; that label is fixed during a slice. Only axes of operands and of the output are
+//! taken apart so, by their strides; intermediates never have j. Where c does not divide n, the last range is shorter.
+//! The steps are then prepared for it as well: a *variant*, a number whose bits say which of these labels are in their
+//! last range.
 
 use tensoroxide_contract::{Axes, Label};
 use tensoroxide_tensor::layout::column_major_strides;
@@ -33,7 +34,8 @@ impl Slice {
 pub(crate) struct Cut {
     /// As it was given.
     pub(crate) given: Network,
-    /// The extents of ranges, and behind them those of the labels that count ranges. Operands and output have both labels.
+    /// The extents of ranges, and behind them those of the labels that count ranges. Operands and output have both
+    /// labels.
     pub(crate) sliced: Network,
     /// The labels that are fixed during a slice.
     pub(crate) fixed: Vec<Label>,

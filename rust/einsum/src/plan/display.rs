@@ -26,8 +26,8 @@ fn bytes(n: usize) -> String {
     }
 }
 
-/// One line for the whole, one for each operand and the output, and one for each step: what is contracted into what, the
-/// kernel, the arithmetic, and the bytes read, written and copied.
+/// One line for the whole, one for each operand and the output, and one for each step: what is contracted into what,
+/// the kernel, the arithmetic, and the bytes read, written and copied.
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f, None)

@@ -1,4 +1,5 @@
-//! What a path becomes before any tensor is there: steps, the layout of every intermediate, and its place in the workspace.
+//! What a path becomes before any tensor is there: steps, the layout of every intermediate, and its place in the
+//! workspace.
 
 mod arena;
 mod build;
@@ -49,8 +50,8 @@ pub(crate) struct Step {
     pub(crate) inputs: Inputs,
     /// The intermediate that is made; `None` for the output.
     pub(crate) output: Option<usize>,
-    /// The fastest of the sliced labels, by its position among them, that the step depends on; their number if it depends on
-    /// none. The step runs again when this label, or a slower one, takes its next value.
+    /// The fastest of the sliced labels, by its position among them, that the step depends on; their number if it
+    /// depends on none. The step runs again when this label, or a slower one, takes its next value.
     pub(crate) every: usize,
 }
 
@@ -104,7 +105,8 @@ pub struct Plan {
     dtype: DType,
     /// What the steps are prepared for.
     pub(crate) settings: Settings,
-    /// The most threads that share the slices; each has an arena and scratch of its own. 1, or the steps use one thread.
+    /// The most threads that share the slices; each has an arena and scratch of its own. 1, or the steps use one
+    /// thread.
     pub(crate) lanes: usize,
     /// Most bytes of workspace that a run may take.
     pub(crate) limit: Option<usize>,
@@ -203,8 +205,8 @@ impl Plan {
         steps.sum::<f64>() / self.lanes as f64
     }
 
-    /// Values of all slices together over which the lanes part, if each then has elements of the output of its own: those of
-    /// the slowest labels, as far as they are labels of the output. `None` if lanes have to add up the output.
+    /// Values of all slices together over which the lanes part, if each then has elements of the output of its own:
+    /// those of the slowest labels, as far as they are labels of the output. `None` if lanes have to add up the output.
     pub(crate) fn apart(&self) -> Option<usize> {
         let of_output = |label: &&Label| self.cut.sliced.output.contains(label);
         let slowest = self.cut.fixed.iter().rev().take_while(of_output);
@@ -240,8 +242,8 @@ impl Plan {
         self.room.common.saturating_add(lanes).saturating_add(partial)
     }
 
-    /// Where in the workspace the arena of a lane starts, if its steps need so much scratch; that behind the last is where the
-    /// lanes' outputs start.
+    /// Where in the workspace the arena of a lane starts, if its steps need so much scratch; that behind the last is
+    /// where the lanes' outputs start.
     pub(crate) fn lane_start(&self, lane: usize, scratch: usize) -> usize {
         self.room.common + lane * self.lane(scratch)
     }
@@ -287,8 +289,8 @@ impl Plan {
         self.steps.len()
     }
 
-    /// What contracts two tensors at step `k` from 0, for dense column-major operands and output; `None` for a step that sums
-    /// or copies one tensor, and beyond the last step.
+    /// What contracts two tensors at step `k` from 0, for dense column-major operands and output; `None` for a step
+    /// that sums or copies one tensor, and beyond the last step.
     pub fn pair(&self, k: usize) -> Option<&Pair> {
         match self.program.variants.first()?.kernels.get(k)? {
             Kernel::Single(_) => None,
@@ -347,8 +349,8 @@ impl Plan {
         }
     }
 
-    /// Bytes that the steps read and write, those copied on the way (twice: to the copy and from it) among them, over all
-    /// slices; for dense column-major operands and output.
+    /// Bytes that the steps read and write, those copied on the way (twice: to the copy and from it) among them, over
+    /// all slices; for dense column-major operands and output.
     pub fn bytes_moved(&self) -> f64 {
         (0..self.steps.len()).map(|k| self.step_bytes(k)).sum()
     }
@@ -369,8 +371,8 @@ impl Plan {
         (read + written + copied) * self.dtype.size() as f64 * self.runs(k)
     }
 
-    /// Bytes of workspace for dense column-major operands and output: what a run takes, and never more. A plan that several
-    /// threads run at once takes as much for each of them. Buffers of a lent BLAS are its own and do not count.
+    /// Bytes of workspace for dense column-major operands and output: what a run takes, and never more. A plan that
+    /// several threads run at once takes as much for each of them. Buffers of a lent BLAS are its own and do not count.
     pub fn peak_bytes(&self) -> usize {
         self.workspace(self.program.scratch()).saturating_mul(self.dtype.size())
     }

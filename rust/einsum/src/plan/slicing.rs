@@ -1,10 +1,10 @@
 //! Which labels to slice, and in how many ranges of their values, so that a plan keeps a limit of memory.
 //!
-//! With a label sliced, every tensor that has it gets smaller, and every step that has it not is done again for each range (but
-//! for steps that nothing sliced is below: these are done once). The search halves ranges one after another, as Gray and
-//! Kourtis slice labels (Quantum 5, 410 (2021), section 4.3): among the labels of what is in memory at the peak, those that
-//! cost the least time for the memory they save, several such sets side by side. It works on sizes alone; the plans
-//! of the best sets are then built, and what is built decides.
+//! With a label sliced, every tensor that has it gets smaller, and every step that has it not is done again for each
+//! range (but for steps that nothing sliced is below: these are done once). The search halves ranges one after another,
+//! as Gray and Kourtis slice labels (Quantum 5, 410 (2021), section 4.3): among the labels of what is in memory at the
+//! peak, those that cost the least time for the memory they save, several such sets side by side. It works on sizes
+//! alone; the plans of the best sets are then built, and what is built decides.
 
 use tensoroxide_contract::Label;
 
@@ -27,7 +27,8 @@ const AIMS: usize = 5;
 /// Builds the plan with these slices; the flag says whether steps shall run only as often as they must.
 type Build<'a> = dyn Fn(&[Slice], bool) -> Result<Plan, Error> + 'a;
 
-/// The fastest plan within `limit` bytes that is found, for so many lanes; `whole` is the plan without slices, which is not.
+/// The fastest plan within `limit` bytes that is found, for so many lanes; `whole` is the plan without slices, which is
+/// not.
 pub(super) fn slice(whole: &Plan, limit: usize, lanes: usize, build: &Build<'_>) -> Result<Plan, Error> {
     let model = Model::new(whole);
     let mut found: Option<Plan> = None;
@@ -123,7 +124,8 @@ fn coarser(
 }
 
 impl Plan {
-    /// Whether a label may be sliced: not one that the output has twice, whose values off the diagonal nobody would fill.
+    /// Whether a label may be sliced: not one that the output has twice, whose values off the diagonal nobody would
+    /// fill.
     fn can_be_sliced(&self, label: Label) -> bool {
         let network = self.network();
         let embedded = network.output.iter().filter(|&&l| l == label).count() > 1;

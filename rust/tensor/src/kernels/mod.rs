@@ -96,8 +96,8 @@ pub fn reduce<T: Scalar>(
     Ok(())
 }
 
-/// A nest of loops over C and A prepared to be run: cut into tiles, its kernels chosen, for each size of elements at the first
-/// run with it. Later runs allocate nothing.
+/// A nest of loops over C and A prepared to be run: cut into tiles, its kernels chosen, for each size of elements at
+/// the first run with it. Later runs allocate nothing.
 ///
 /// Any number of threads may run one at once.
 #[derive(Clone, Debug)]
@@ -118,12 +118,12 @@ impl Move {
         crate::nest::volume(&self.loops)
     }
 
-    /// C ← α·op(A) + β·C, with op the conjugation if `conj`, or nothing. β = 0 never reads C. With a loop that does not move
-    /// C, β must be 1: every term is added.
+    /// C ← α·op(A) + β·C, with op the conjugation if `conj`, or nothing. β = 0 never reads C. With a loop that does not
+    /// move C, β must be 1: every term is added.
     ///
     /// # Safety
-    /// From `a` and `c`, every element that the loops reach is valid (to read; to write), C's are reached by nothing else, and
-    /// the loops that move C do so injectively.
+    /// From `a` and `c`, every element that the loops reach is valid (to read; to write), C's are reached by nothing
+    /// else, and the loops that move C do so injectively.
     pub unsafe fn run<T: Scalar>(&self, alpha: T, a: *const T, conj: bool, beta: T, c: *mut T, threads: Threads) {
         let slot = match size_of::<T>() {
             4 => &self.tilings[0],

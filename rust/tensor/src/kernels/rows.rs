@@ -1,4 +1,5 @@
-//! Rows: elements that lie together in both tensors. Copied, written past the caches, combined as α·op(A) + β·C, summed.
+//! Rows: elements that lie together in both tensors. Copied, written past the caches, combined as α·op(A) + β·C,
+//! summed.
 
 use crate::simd::{Isa, Simd, Task, Vector};
 use crate::{DType, Scalar};
@@ -14,8 +15,8 @@ pub(super) unsafe fn copy(a: *const u8, pitch: usize, c: *mut u8, rows: &[isize]
     }
 }
 
-/// What comes after some rows, to be fetched meanwhile, so that computing and writing do not wait for it. The addresses need
-/// not be valid.
+/// What comes after some rows, to be fetched meanwhile, so that computing and writing do not wait for it. The addresses
+/// need not be valid.
 #[derive(Clone, Copy)]
 pub(super) struct Next<'a> {
     /// Where in A, and the cache lines from there. Without lines, a single row comes next.
@@ -41,8 +42,9 @@ impl Next<'_> {
     }
 }
 
-/// As [`copy`], past the caches: whole cache lines are not read before they are written. For what is not read again soon.
-/// After the last row, [`fence`] has to be called before others are told. What comes next is fetched, a few lines with each row.
+/// As [`copy`], past the caches: whole cache lines are not read before they are written. For what is not read again
+/// soon. After the last row, [`fence`] has to be called before others are told. What comes next is fetched, a few lines
+/// with each row.
 ///
 /// # Safety
 /// As [`copy`]; the processor has the instruction set.
@@ -84,8 +86,8 @@ mod x86 {
 
     use super::Next;
 
-    /// A row as what lies before the first line of C, whole lines, and the rest. What is not a whole line passes through the
-    /// caches; its line is fetched a tile before, since all later stores wait for one that misses.
+    /// A row as what lies before the first line of C, whole lines, and the rest. What is not a whole line passes
+    /// through the caches; its line is fetched a tile before, since all later stores wait for one that misses.
     macro_rules! stream {
         ($name:ident, $features:literal, $line:ident) => {
             #[target_feature(enable = $features)]
@@ -171,8 +173,8 @@ mod x86 {
     }
 }
 
-/// C ← α·op(A) + β·C over rows of `n` elements: those of A `pitch` bytes apart, those of C at the offsets. Without β, C is not
-/// read. A and C may be the same rows.
+/// C ← α·op(A) + β·C over rows of `n` elements: those of A `pitch` bytes apart, those of C at the offsets. Without β, C
+/// is not read. A and C may be the same rows.
 pub(super) struct Combine<'a, T> {
     pub(super) alpha: T,
     pub(super) conj: bool,
@@ -198,8 +200,8 @@ impl<T: Scalar> Task for Combine<'_, T> {
 
     #[inline(always)]
     fn run<S: Simd>(self) {
-        // SAFETY: the promise made to `Combine::run`, which alone makes a task of it. Lanes are the real numbers that the
-        // elements consist of.
+        // SAFETY: the promise made to `Combine::run`, which alone makes a task of it. Lanes are the real numbers that
+        // the elements consist of.
         unsafe {
             match T::DTYPE {
                 DType::F32 | DType::C32 => combine::<S, S::F32, T>(self, |x| x as f32),
@@ -320,8 +322,8 @@ impl<T: Scalar> Task for Sum<'_, T> {
     }
 }
 
-/// The sums of the real and the imaginary parts. Several registers of partial sums break the chain of dependent additions, and
-/// lose less to rounding than one.
+/// The sums of the real and the imaginary parts. Several registers of partial sums break the chain of dependent
+/// additions, and lose less to rounding than one.
 ///
 /// # Safety
 /// As [`Sum::run`]; `V` holds parts of `T`.

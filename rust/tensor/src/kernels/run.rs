@@ -59,8 +59,9 @@ struct Buffer<B>(B);
 
 impl Tiling {
     /// # Safety
-    /// From `a` and `c`, every element that the loops reach is valid (to read; to write), C's are reached by nothing else, and
-    /// the loops that move C do so injectively. With loops that do not move C, the job is an update with β = 1.
+    /// From `a` and `c`, every element that the loops reach is valid (to read; to write), C's are reached by nothing
+    /// else, and the loops that move C do so injectively. With loops that do not move C, the job is an update with β =
+    /// 1.
     pub(super) unsafe fn run<T: Scalar>(&self, job: Job<T>, a: *const T, c: *mut T, threads: Threads) {
         debug_assert!(self.sums == 0 || matches!(job, Job::Update { beta, .. } if beta == T::ONE));
         if let Form::Nothing = self.form {
@@ -80,7 +81,8 @@ impl Tiling {
         // Rounded down without overflow: all = q·threads + r.
         let start = |part: usize| all / threads * part + all % threads * part / threads;
         if self.single {
-            // Each thread sums for itself; that the sums are added in order makes the result one of the number of threads only.
+            // Each thread sums for itself; that the sums are added in order makes the result one of the number of
+            // threads only.
             let mut sums = [T::ZERO; MAX_THREADS];
             let shared_sums = Shared(sums.as_mut_ptr());
             Threads::new(threads).run(threads, |part| {
@@ -104,7 +106,8 @@ impl Tiling {
     /// # Safety
     /// As [`Tiling::run`].
     unsafe fn share<T: Scalar>(&self, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>) {
-        /// A buffer of its own for each size that is worth one: the stack is touched page by page, which small work would feel.
+        /// A buffer of its own for each size that is worth one: the stack is touched page by page, which small work
+        /// would feel.
         #[inline(never)]
         unsafe fn with<B, T: Scalar>(tiling: &Tiling, job: Job<T>, a: *const u8, c: *mut u8, range: Range<usize>) {
             let mut buffer = MaybeUninit::<Buffer<B>>::uninit();
@@ -143,8 +146,8 @@ impl Tiling {
             let [to, from] = at.map_or([0; 2], |at| at.at);
             Next { a: a.wrapping_offset(from), lines: &[], c: c.wrapping_offset(to) }
         };
-        // SAFETY: the walk stays within the loops, which the caller vouches for; the buffer holds what a tile or a piece of
-        // a row needs.
+        // SAFETY: the walk stays within the loops, which the caller vouches for; the buffer holds what a tile or a
+        // piece of a row needs.
         unsafe {
             match &self.form {
                 Form::Nothing => {}
@@ -204,7 +207,8 @@ impl Tiling {
     ) {
         let streams = streams && tile.row >= STREAMED_ROW;
         let buffered = tile.dense && tile.buffer() <= BUFFER;
-        // SAFETY: the offsets of a tile stay within the loops; the rows are those of the buffer, which was filled just before.
+        // SAFETY: the offsets of a tile stay within the loops; the rows are those of the buffer, which was filled just
+        // before.
         unsafe {
             match job {
                 Job::Move if !(streams && buffered) => {

@@ -160,7 +160,8 @@ fn one_thread_does_not_see_the_cuts_of_several() {
 
 #[test]
 fn a_sum_to_one_element_is_shared_among_the_threads() {
-    // A stretch, rows, rows that start anywhere, single elements. The numbers are not exact: a change of the order shows.
+    // A stretch, rows, rows that start anywhere, single elements. The numbers are not exact: a change of the order
+    // shows.
     let (m, n) = (1021, 517);
     let a: Vec<f64> = (0..m * n).map(|i| ((i * 7919) % 1000) as f64 / 7.0).collect();
     for extents in [[m * n, 1, 1], [m - 1, n, 1], [300, n, 3], [m / 2, n, 2]] {

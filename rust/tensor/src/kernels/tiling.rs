@@ -1,13 +1,14 @@
 //! How a loop nest over two tensors is cut into tiles that read and write whole cache lines. Prepared once, run often.
 //!
-//! Two neighbourhoods count: the loops that walk C without a gap from its unit stride on (`down`), and those that walk A so
-//! (`across`). Neither needs to be one loop: of a tensor with sixteen short axes each takes as many as fill a few cache lines.
-//! A tile is the product of both. Its rows are the stretches that lie together in C; a stretch of A crosses them, and in
-//! between the transposition happens in registers. A loop that belongs to both neighbourhoods runs within the tile, around
-//! the transpositions of what is left. What lies together in both tensors is one unit, moved as a whole.
+//! Two neighbourhoods count: the loops that walk C without a gap from its unit stride on (`down`), and those that walk
+//! A so (`across`). Neither needs to be one loop: of a tensor with sixteen short axes each takes as many as fill a few
+//! cache lines. A tile is the product of both. Its rows are the stretches that lie together in C; a stretch of A
+//! crosses them, and in between the transposition happens in registers. A loop that belongs to both neighbourhoods runs
+//! within the tile, around the transpositions of what is left. What lies together in both tensors is one unit, moved as
+//! a whole.
 //!
-//! All offsets are in bytes, and those within a tile lie in tables, so that one kernel serves every shape. A loop of which a
-//! tile takes only a part leaves an edge behind: a second set of tables. At most two loops are cut so.
+//! All offsets are in bytes, and those within a tile lie in tables, so that one kernel serves every shape. A loop of
+//! which a tile takes only a part leaves an edge behind: a second set of tables. At most two loops are cut so.
 
 use super::transpose::Kernel;
 use crate::nest::Loop;
@@ -19,7 +20,8 @@ const DOWN: usize = 512;
 const ACROSS: usize = 512;
 /// Bytes of C that are walked over before A is walked on.
 const WALK: usize = 1 << 16;
-/// Bytes of a unit from which on it is a row of its own: tiles bring nothing when whole lines lie together in both tensors.
+/// Bytes of a unit from which on it is a row of its own: tiles bring nothing when whole lines lie together in both
+/// tensors.
 const ROW: usize = 256;
 /// Bytes of a piece of a long row: it stays near while others are added to it, and there are pieces for every thread.
 const PIECE: usize = 1 << 15;
@@ -114,7 +116,8 @@ struct Part {
 }
 
 impl Tiling {
-    /// Cuts up the loops over C and A, for elements of `size` bytes. From `stream` bytes on, C is written past the caches.
+    /// Cuts up the loops over C and A, for elements of `size` bytes. From `stream` bytes on, C is written past the
+    /// caches.
     pub(super) fn new(loops: &[Loop<2>], size: usize, isa: Isa, stream: usize) -> Tiling {
         let form = Form::Nothing;
         let nothing =
@@ -232,7 +235,8 @@ impl Tiling {
     }
 }
 
-/// The loops in bytes, all running upwards in C, or in A if they do not move C; without those of one step; neighbours fused.
+/// The loops in bytes, all running upwards in C, or in A if they do not move C; without those of one step; neighbours
+/// fused.
 fn upwards(loops: &[Loop<2>], size: usize) -> (Vec<Loop<2>>, [isize; 2]) {
     let mut start = [0isize; 2];
     let mut up: Vec<Loop<2>> = Vec::with_capacity(loops.len());

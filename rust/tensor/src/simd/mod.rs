@@ -1,8 +1,8 @@
 //! Registers of several numbers, and the instruction set that is chosen at run time.
 //!
-//! A kernel is written once, over [`Simd`], as a [`Task`]; [`Isa::run`] compiles it for each instruction set and calls the one
-//! that was asked for, usually the processor's [best](Isa::best). Within the task all is inlined, so that the whole kernel uses
-//! that set's registers:
+//! A kernel is written once, over [`Simd`], as a [`Task`]; [`Isa::run`] compiles it for each instruction set and calls
+//! the one that was asked for, usually the processor's [best](Isa::best). Within the task all is inlined, so that the
+//! whole kernel uses that set's registers:
 //!
 //! ```
 //! use tensoroxide_tensor::simd::{Isa, Simd, Task, Vector};
@@ -49,8 +49,8 @@ pub enum Isa {
     Avx512,
 }
 
-/// Work to be done with the registers of an instruction set. `run` is to be marked `#[inline(always)]`, and so is all that it
-/// calls with `S`: what is not inlined is compiled for the portable set.
+/// Work to be done with the registers of an instruction set. `run` is to be marked `#[inline(always)]`, and so is all
+/// that it calls with `S`: what is not inlined is compiled for the portable set.
 pub trait Task {
     /// What comes out.
     type Output;
@@ -154,7 +154,8 @@ pub unsafe trait Vector: Copy + Send + Sync + 'static {
     /// # Safety
     /// The processor has the instruction set.
     unsafe fn min(self, other: Self) -> Self;
-    /// Elements 0, 2, 4, … and 1, 3, 5, … of `self` followed by `other`: the real and the imaginary parts of complex numbers.
+    /// Elements 0, 2, 4, … and 1, 3, 5, … of `self` followed by `other`: the real and the imaginary parts of complex
+    /// numbers.
     ///
     /// # Safety
     /// The processor has the instruction set.

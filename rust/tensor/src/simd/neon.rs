@@ -28,7 +28,8 @@ macro_rules! register {
         #[derive(Clone, Copy)]
         pub(super) struct $name($register);
 
-        // SAFETY: the register holds `$n` elements, in the order of memory. NEON is part of the architecture as Rust knows it.
+        // SAFETY: the register holds `$n` elements, in the order of memory. NEON is part of the architecture as Rust
+        // knows it.
         unsafe impl Vector for $name {
             type Lane = $t;
             const LANES: usize = $n;

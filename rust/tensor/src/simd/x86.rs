@@ -58,7 +58,8 @@ pub(super) fn avx2<T: Task>(task: T) -> T::Output {
     unsafe { run(task) }
 }
 
-/// A register type and what its instructions are called. `$first` makes of a number of lanes the mask of the first ones.
+/// A register type and what its instructions are called. `$first` makes of a number of lanes the mask of the first
+/// ones.
 macro_rules! register {
     (
         $name:ident: $register:ident of $t:ident * $n:literal;

@@ -1,5 +1,5 @@
-//! Units moved from a rectangle of A to one of C, with the offsets of a tile: transposed in registers where the units have 4,
-//! 8 or 16 bytes. Only bits move, so that every element type of a size shares a kernel.
+//! Units moved from a rectangle of A to one of C, with the offsets of a tile: transposed in registers where the units
+//! have 4, 8 or 16 bytes. Only bits move, so that every element type of a size shares a kernel.
 
 #[cfg(target_arch = "aarch64")]
 mod neon;

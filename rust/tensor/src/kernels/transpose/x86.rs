@@ -109,8 +109,9 @@ pub(super) use wide::avx512;
 mod wide {
     use super::*;
 
-    /// The AVX-512 kernel, as [`super::avx2`]. Units of 4 bytes are left to AVX2: of the sixteen rows of a wider block, where they
-    /// lie a power of two apart, not all stay in a first cache of twelve ways (measured: half the bandwidth).
+    /// The AVX-512 kernel, as [`super::avx2`]. Units of 4 bytes are left to AVX2: of the sixteen rows of a wider block,
+    /// where they lie a power of two apart, not all stay in a first cache of twelve ways (measured: half the
+    /// bandwidth).
     pub(in super::super) fn avx512(unit: usize, side: usize) -> Option<Transpose> {
         match unit {
             8 if side >= 8 => Some(masked_8x8_of_8),
