@@ -2,7 +2,7 @@
 # that belongs to each status. The addresses are looked up once, when the package is loaded.
 
 "The version of the C ABI that this package speaks; the library has to answer the same."
-const ABI_VERSION = UInt32(3)
+const ABI_VERSION = UInt32(4)
 
 "Element types of the engine's tensors."
 const Element = Union{Float32,Float64,ComplexF32,ComplexF64}
@@ -69,6 +69,9 @@ struct Truncation
     rtol::Float64
     discarded_weight::Float64
     keep_multiplets::Int32
+    method::Int32
+    seed::UInt64
+    tol::Float64
 end
 
 struct RunOptions
@@ -228,20 +231,20 @@ workspace_destroy(handle) = ccall(ENGINE[].tox_workspace_destroy, Cvoid, (Ptr{Cv
 tensor(t::Ptr{DLTensor}, k) = t + (k - 1) * sizeof(DLTensor)
 engine_svd_compact(t, conj, run) =
     check(ccall(ENGINE[].tox_svd_compact, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), run))
 engine_svd_trunc(t, conj, truncation, rank, ϵ, run) =
     check(ccall(ENGINE[].tox_svd_trunc, Int32,
                 (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64},
-                 Ptr{Cdouble}, Ref{RunOptions}),
+                 Ptr{Cdouble}, Ptr{RunOptions}),
                 t, conj, truncation, tensor(t, 2), tensor(t, 3), tensor(t, 4), rank, ϵ, run))
 engine_qr_compact(t, conj, run) =
     check(ccall(ENGINE[].tox_qr_compact, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), run))
 engine_eigh_full(t, conj, run) =
     check(ccall(ENGINE[].tox_eigh_full, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), run))
 
 krylov_create(dtype, handle) =
@@ -266,7 +269,7 @@ krylov_result(handle, i, value, normres, vector, residual) =
 for (outputs, names) in ((1, (:svd_vals, :qr_null, :lq_null, :eigh_vals, :expm)),
                          (2, (:qr_full, :lq_compact, :lq_full, :left_polar, :right_polar)), (3, (:svd_full,)))
     for name in names
-        types = Expr(:tuple, :(Ptr{DLTensor}), :Int32, ntuple(_ -> :(Ptr{DLTensor}), outputs)..., :(Ref{RunOptions}))
+        types = Expr(:tuple, :(Ptr{DLTensor}), :Int32, ntuple(_ -> :(Ptr{DLTensor}), outputs)..., :(Ptr{RunOptions}))
         tensors = [:(tensor(t, $(k + 1))) for k in 1:outputs]
         @eval $(Symbol(:engine_, name))(t, conj, run) =
             check(ccall(ENGINE[].$(Symbol(:tox_, name)), Int32, $types, t, conj, $(tensors...), run))
@@ -275,67 +278,67 @@ end
 engine_qr_pivoted(t, conj, atol, rtol, p, rank, run) =
     check(ccall(ENGINE[].tox_qr_pivoted, Int32,
                 (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64}, Ptr{Int64},
-                 Ref{RunOptions}),
+                 Ptr{RunOptions}),
                 t, conj, atol, rtol, tensor(t, 2), tensor(t, 3), p, rank, run))
 engine_eigh_range(t, conj, first, run) =
     check(ccall(ENGINE[].tox_eigh_range, Int32,
-                (Ptr{DLTensor}, Int32, Int64, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Int64, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, first, tensor(t, 2), tensor(t, 3), run))
 engine_eigh_trunc(t, conj, truncation, rank, ϵ, run) =
     check(ccall(ENGINE[].tox_eigh_trunc, Int32,
                 (Ptr{DLTensor}, Int32, Ref{Truncation}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{Int64}, Ptr{Cdouble},
-                 Ref{RunOptions}),
+                 Ptr{RunOptions}),
                 t, conj, truncation, tensor(t, 2), tensor(t, 3), rank, ϵ, run))
 engine_hermitian_function(t, conj, f, run) =
     check(ccall(ENGINE[].tox_hermitian_function, Int32,
-                (Ptr{DLTensor}, Int32, Int32, Ptr{DLTensor}, Ref{RunOptions}), t, conj, f, tensor(t, 2), run))
+                (Ptr{DLTensor}, Int32, Int32, Ptr{DLTensor}, Ptr{RunOptions}), t, conj, f, tensor(t, 2), run))
 engine_norm(t, kind, run) =
-    check(ccall(ENGINE[].tox_norm, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{RunOptions}),
+    check(ccall(ENGINE[].tox_norm, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, kind, tensor(t, 2), run))
 
 engine_lu(t, conj, run) =
     check(ccall(ENGINE[].tox_lu, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), run))
 engine_lu_complete(t, conj, run) =
     check(ccall(ENGINE[].tox_lu_complete, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), tensor(t, 4), tensor(t, 5), run))
 function engine_cholesky(t, conj, run)
     index = Ref{Int64}(0)
-    check(ccall(ENGINE[].tox_cholesky, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+    check(ccall(ENGINE[].tox_cholesky, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), index, run), index)
 end
 function engine_solve(t, conj, run)
     index = Ref{Int64}(0)
     check(ccall(ENGINE[].tox_solve, Int32,
-                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), false, tensor(t, 3), index, run), index)
 end
 function engine_solve_triangular(t, conj, upper, unit_diagonal, run)
     index = Ref{Int64}(0)
     check(ccall(ENGINE[].tox_solve_triangular, Int32,
-                (Ptr{DLTensor}, Int32, Int32, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Int32, Int32, Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ptr{RunOptions}),
                 t, conj, upper, unit_diagonal, tensor(t, 2), false, tensor(t, 3), index, run), index)
 end
 function engine_inv(t, conj, run)
     index = Ref{Int64}(0)
-    check(ccall(ENGINE[].tox_inv, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ref{RunOptions}),
+    check(ccall(ENGINE[].tox_inv, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{Int64}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), index, run), index)
 end
 engine_det(t, conj, run) =
-    check(ccall(ENGINE[].tox_det, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ref{RunOptions}),
+    check(ccall(ENGINE[].tox_det, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), run))
 engine_logabsdet(t, conj, run) =
-    check(ccall(ENGINE[].tox_logabsdet, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ref{RunOptions}),
+    check(ccall(ENGINE[].tox_logabsdet, Int32, (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, tensor(t, 2), tensor(t, 3), run))
 engine_lstsq(t, conj, atol, rtol, run) =
     check(ccall(ENGINE[].tox_lstsq, Int32,
                 (Ptr{DLTensor}, Int32, Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{DLTensor},
-                 Ref{RunOptions}), t, conj, tensor(t, 2), false, atol, rtol, tensor(t, 3), tensor(t, 4), run))
+                 Ptr{RunOptions}), t, conj, tensor(t, 2), false, atol, rtol, tensor(t, 3), tensor(t, 4), run))
 engine_pinv(t, conj, atol, rtol, run) =
     check(ccall(ENGINE[].tox_pinv, Int32,
-                (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ref{RunOptions}),
+                (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, atol, rtol, tensor(t, 2), run))
 
 # Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.

@@ -158,6 +158,10 @@ end
     for bound in (-1.0, NaN), rule in (:atol, :rtol, :discarded_weight)
         @test refuses(() -> TO.svd_trunc(A22; (rule => bound,)...), ArgumentError, string(rule))
     end
+    for f in (TO.svd_trunc, TO.eigh_trunc)
+        @test refuses(() -> f(ones(2, 2); method = :exact), ArgumentError, ":exact", ":randomized")
+        @test refuses(() -> f(ones(2, 2); tol = -1), ArgumentError, "tol", "-1")
+    end
     @test refuses(() -> TO.svd_compact(ones(3)), DimensionMismatch)
 end
 

@@ -92,6 +92,96 @@ end
     @test TO.svd_trunc(D; maxrank = 4, keep_multiplets = true)[2] == [8, 4, 2, 2]
 end
 
+# A matrix whose singular values, or moduli of eigenvalues, fall by a factor.
+function falling(rng, T, m, n, factor)
+    σ = real(T).(factor .^ (0:min(m, n)-1))
+    X, Y = TO.qr_compact(randn(rng, T, m, length(σ)))[1], TO.qr_compact(randn(rng, T, n, length(σ)))[1]
+    return X * Diagonal(σ) * Y', X, σ
+end
+
+@testset "truncation by the randomised method, $T" for T in TYPES
+    rng = MersenneTwister(12)
+    for (m, n) in ((80, 80), (130, 70), (70, 130)), method in (:randomized, :auto)
+        A, _, σ = falling(rng, T, m, n, 0.2)
+        for rules in ((maxrank = 5,), (maxrank = 8, rtol = 0.003), (maxrank = 6, discarded_weight = 1e-3))
+            U, S, Vᴴ, ϵ = TO.svd_trunc(A; method = method, rules...)
+            all = TO.svd_trunc(A; rules...)
+            r = length(S)
+            @test (U, S, Vᴴ, ϵ) isa Tuple{Matrix{T},Vector{real(T)},Matrix{T},real(T)} && size(U) == (m, r)
+            @test r == length(all[2]) && S ≈ all[2]
+            @test isapprox(ϵ, all[4]; atol = 100eps(real(T)))
+            @test isapprox(ϵ, norm(A - U * Diagonal(S) * Vᴴ); atol = 100eps(real(T)))
+            @test orthonormal(U) && orthonormal(Matrix(Vᴴ')) && gauged(U)
+            @test norm(U - all[1]) < 4eps(real(T))^(3 / 4) / (σ[r] - σ[r+1])
+        end
+    end
+    A, _, _ = falling(rng, T, 80, 80, 0.2)
+    @test TO.svd_trunc(A; maxrank = 4, method = :randomized, seed = 3) ==
+        TO.svd_trunc(A; maxrank = 4, method = :randomized, seed = 3)
+    # Values that hardly fall: the whole decomposition, to the last bit.
+    B = randn(rng, T, 80, 80)
+    @test TO.svd_trunc(B; maxrank = 4, method = :randomized) == TO.svd_trunc(B; maxrank = 4)
+    @test TO.svd_trunc(reshape(A, 8, 10, 10, 8), (1, 2), (3, 4); maxrank = 4, method = :randomized)[2] ==
+        TO.svd_trunc(A; maxrank = 4, method = :randomized)[2]
+    _, X, σ = falling(rng, T, 80, 80, 0.2)
+    w = [isodd(l) ? σ[l] : -σ[l] for l in eachindex(σ)]
+    H = X * Diagonal(w) * X'
+    for H in (H, Hermitian(triu(H)), Hermitian(tril(H), :L))
+        v, V, ϵ = TO.eigh_trunc(H; maxrank = 5, method = :randomized)
+        @test v ≈ w[1:5] && norm(H * V - V * Diagonal(v)) < 2eps(real(T))^(3 / 4) && gauged(V)
+        @test isapprox(ϵ, norm(w[6:end]); atol = 100eps(real(T)))
+    end
+end
+
+@testset "truncation into arrays of the caller, $T" for T in TYPES
+    A = Matrix{T}(Diagonal([8, 4, 2, 1]))
+    U, S, Vᴴ = fill(T(7), 4, 3), fill(real(T)(7), 3), fill(T(7), 3, 4)
+    @test TO.svd_trunc!(A, (U, S, Vᴴ)) === (3, one(real(T)))
+    @test S == [8, 4, 2] && U * Diagonal(S) * Vᴴ == Diagonal([8, 4, 2, 0])
+    fill!(S, 7)
+    @test TO.svd_trunc!(A, (U, S, Vᴴ); atol = 3) == (2, real(T)(sqrt(5)))
+    @test S == [8, 4, 7]
+    @test_throws DimensionMismatch TO.svd_trunc!(A, (U, S, Vᴴ); maxrank = 4)
+    r, ϵ = TO.svd_trunc!(cat(A, 2A; dims = 3), (zeros(T, 4, 3, 2), zeros(real(T), 3, 2), zeros(T, 3, 4, 2)); atol = 3)
+    @test r == 3 && ϵ == [1, 2]
+    V = zeros(T, 4, 3)
+    for A in (-A, Hermitian(-A))
+        @test TO.eigh_trunc!(A, (S, V); maxrank = 1) == (1, real(T)(sqrt(21))) && S[1] == -8
+        @test V[:, 1] == [1, 0, 0, 0]
+    end
+end
+
+# Bytes per call, in a loop that is compiled for the types of all arguments, as a caller's own is.
+function calls(f::F, n, arguments::A; options...) where {F,A}
+    for _ in 1:n
+        f(arguments...; options...)
+    end
+end
+function allocated(f::F, arguments...; options...) where {F}
+    calls(f, 2, arguments; options...)
+    none = @allocated calls(f, 0, arguments; options...)
+    return ((@allocated calls(f, 100, arguments; options...)) - none) / 100
+end
+
+@testset "calls into arrays of the caller allocate nothing, $T" for T in (Float64, ComplexF64)
+    rng = MersenneTwister(13)
+    A, b, w = randn(rng, T, 5, 5), randn(rng, T, 5), TO.Workspace()
+    H = A * A' + I
+    U, S, Vᴴ, X, x, rank = similar(A), real(b), similar(A), similar(A), similar(b), fill(0)
+    @test allocated(TO.svd_compact!, A, (U, S, Vᴴ)) == 0
+    @test allocated(TO.svd_compact!, view(A, 1:4, :)', (view(U, :, 1:4), view(S, 1:4), view(Vᴴ, 1:4, 1:4))) == 0
+    @test allocated(TO.svd_vals!, A, S; workspace = w) == 0
+    @test allocated(TO.svd_trunc!, A, (U, S, Vᴴ); atol = 0.1) == 0
+    @test allocated(TO.qr_compact!, A, (U, X); workspace = w, provider = :engine) == 0
+    @test allocated(TO.eigh_full!, H, (S, X)) == 0
+    @test allocated(TO.eigh_full!, Hermitian(H), (S, X)) == 0
+    @test allocated(TO.eigh_trunc!, Hermitian(H), (S, X); maxrank = 2) == 0
+    @test allocated(TO.solve!, A, b, x) == 0
+    @test allocated(TO.lstsq!, A, b, (x, rank)) == 0
+    @test allocated(TO.inv!, A, X) == 0
+    @test allocated(TO.cholesky!, H, X) == 0
+end
+
 @testset "integers are converted" begin
     @test TO.svd_compact([3 0; 0 -2])[2] == [3.0, 2.0]
     @test TO.qr_compact([0 1; 2 0]) == ([0.0 1.0; 1.0 0.0], [2.0 0.0; 0.0 1.0])

@@ -193,9 +193,20 @@ end
             X = f(A, rows, columns)
             @test size(X) == (n..., m...) && reshape(X, 6, 6) == f(M)
         end
+        for rest in ((), (3,), (2, 2))
+            B = randn(MersenneTwister(26), T, m..., rest...)
+            X, (Y, rank) = TO.solve(A, B, rows, columns), TO.lstsq(A, B, rows, columns)
+            @test size(X) == size(Y) == (n..., rest...) && rank == 6
+            @test reshape(X, 6, :) == TO.solve(M, reshape(B, 6, :)) && reshape(Y, 6, :) == TO.lstsq(M, reshape(B, 6, :))[1]
+        end
         @test TO.det(A, rows, columns) == TO.det(M) && TO.logabsdet(A, rows, columns) == TO.logabsdet(M)
     end
     H = reshape(TO.inv(Matrix{T}(4I, 6, 6)), 2, 3, 2, 3)
+    X, rank = TO.lstsq(ones(T, 2, 3, 2), ones(T, 3, 2, 4), (2, 3), (1,))
+    @test X ≈ fill(T(1 / 2), 2, 4) && rank == 1
+    for B in (ones(T, 3, 2), ones(T, 2), ones(T, 6))
+        @test_throws DimensionMismatch TO.solve(A, B, (1, 2), (3, 4))
+    end
     @test TO.cholesky(H, (1, 2), (3, 4)) == reshape(Matrix{T}(I / 2, 6, 6), 2, 3, 2, 3)
 end
 

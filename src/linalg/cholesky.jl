@@ -34,5 +34,5 @@ end
 function cholesky!(A::Stack, L; run...)
     check_square(A)
     check_hermitian(A)
-    return first(decompose(engine_cholesky, (lower(A),), (L,); run...))
+    return first(decompose_lower(engine_cholesky, A, (L,); run...))
 end

@@ -37,13 +37,16 @@ end
 function eigh_full!(A::Stack, wV::Tuple; run...)
     check_square(A)
     check_hermitian(A)
-    return decompose(engine_eigh_full, (lower(A),), wV; run...)
+    return decompose_lower(engine_eigh_full, A, wV; run...)
 end
 
 # The engine reads the lower triangle; the adjoint of the upper one is the same.
 const HermitianMatrix = Union{Hermitian,Symmetric{<:Real}}
-lower(A::HermitianMatrix) = A.uplo == 'L' ? parent(A) : parent(A)'
-lower(A) = A
+
+"[`decompose`](@ref) a Hermitian matrix."
+@inline decompose_lower(f::F, A, outputs; run...) where {F} = decompose(f, (A,), outputs; run...)
+@inline decompose_lower(f::F, A::HermitianMatrix, outputs; run...) where {F} =
+    A.uplo == 'L' ? decompose(f, (parent(A),), outputs; run...) : decompose(f, (parent(A)',), outputs; run...)
 
 check_hermitian(::HermitianMatrix) = nothing
 function check_hermitian(A::AbstractArray{T}) where {T}
@@ -86,14 +89,14 @@ end
 function eigh_vals!(A::Stack, w::AbstractArray; run...)
     check_square(A)
     check_hermitian(A)
-    return decompose(engine_eigh_vals, (lower(A),), (w,); run...)[1]
+    return decompose_lower(engine_eigh_vals, A, (w,); run...)[1]
 end
 
 """
     w, V = eigh_range(A, range)
 
-The eigenvalues of [`eigh_full`](@ref) with these numbers, in ascending order, and their vectors: `eigh_range(A, 1:3)` is the
-three lowest. Throws a `BoundsError` for a range that reaches beyond `1:n`.
+The eigenvalues of [`eigh_full`](@ref) with these numbers, in ascending order, and their vectors: `eigh_range(A, 1:3)`
+is the three lowest. Throws a `BoundsError` for a range that reaches beyond `1:n`.
 
 ```jldoctest
 julia> using TensorOxide
@@ -122,16 +125,17 @@ function eigh_range!(A::Stack, range::AbstractUnitRange{<:Integer}, wV::Tuple; r
     size(wV[1], 1) == length(range) || throw(DimensionMismatch(
         "w of size $(size(wV[1])) has no room for the $(length(range)) values of $range"))
     first0 = isempty(range) ? 0 : first(range) - 1
-    return decompose((tensors, conj, how) -> engine_eigh_range(tensors, conj, first0, how), (lower(A),), wV; run...)
+    return decompose_lower((tensors, conj, how) -> engine_eigh_range(tensors, conj, first0, how), A, wV; run...)
 end
 
 """
     w, V, ϵ = eigh_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
-                         keep_multiplets = false)
+                         keep_multiplets = false, method = :full, tol = eps^(3/4), seed = 0)
 
-Eigendecomposition as by [`eigh_full`](@ref), cut to the eigenvalues of largest modulus, in the order of descending modulus.
-The rules are those of [`svd_trunc`](@ref), applied to the moduli, and `ϵ` is the 2-norm of what was cut: `norm(A -
-V·Diagonal(w)·V') ≈ ϵ`. A stack is cut to one rank, and `ϵ` is then an array. Of equal moduli the order is free.
+Eigendecomposition as by [`eigh_full`](@ref), cut to the eigenvalues of largest modulus, in the order of descending
+modulus. The rules and methods are those of [`svd_trunc`](@ref), applied to the moduli, and `ϵ` is the 2-norm of what
+was cut: `norm(A - V·Diagonal(w)·V') ≈ ϵ`. A stack is cut to one rank, and `ϵ` is then an array. Of equal moduli the
+order is free.
 
 ```jldoctest
 julia> using TensorOxide
@@ -142,14 +146,32 @@ julia> w, ϵ
 ([-3.0], 2.0)
 ```
 """
-function eigh_trunc(A::Stack; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0, rtol::Real = 0,
-                    discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
+function eigh_trunc(A::Stack; workspace = nothing, provider = nothing, rules...)
     T, n, batch = matrix_type(A), check_square(A), batch_size(A)
-    check_hermitian(A)
-    rules, most = truncation(n, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
+    limits = truncation(n; rules...)
+    most = ceiling(limits)
     w, V = Array{real(T)}(undef, most, batch...), Array{T}(undef, n, most, batch...)
-    r, ϵ = decompose_truncated(engine_eigh_trunc, lower(A), rules, (w, V); run...)
+    r, ϵ = truncate_lower(A, limits, (w, V); workspace = workspace, provider = provider)
     r == most && return w, V, ϵ
     colons = map(_ -> :, batch)
     return w[1:r, colons...], V[:, 1:r, colons...], ϵ
+end
+
+"""
+    r, ϵ = eigh_trunc!(A, (w, V); maxrank = size(w, 1), …)
+
+[`eigh_trunc`](@ref) into arrays of the caller, of which the first `r` entries and columns are written, as by
+[`svd_trunc!`](@ref). `A` stays as it is.
+"""
+function eigh_trunc!(A::Stack, wV::Tuple; maxrank::Integer = size(wV[1], 1), workspace = nothing, provider = nothing,
+                     rules...)
+    limits = truncation(check_square(A); maxrank = maxrank, rules...)
+    return truncate_lower(A, limits, wV; workspace = workspace, provider = provider)
+end
+
+@inline function truncate_lower(A, limits, wV; run...)
+    check_hermitian(A)
+    A isa HermitianMatrix || return decompose_truncated(engine_eigh_trunc, A, limits, wV; run...)
+    A.uplo == 'L' && return decompose_truncated(engine_eigh_trunc, parent(A), limits, wV; run...)
+    return decompose_truncated(engine_eigh_trunc, parent(A)', limits, wV; run...)
 end

@@ -88,6 +88,6 @@ function hermitian_function!(f::Symbol, A::Stack, X::AbstractArray; run...)
     check_square(A)
     check_hermitian(A)
     code = FUNCTIONS[f]
-    return decompose((tensors, conj, how) -> engine_hermitian_function(tensors, conj, code, how), (lower(A),), (X,);
+    return decompose_lower((tensors, conj, how) -> engine_hermitian_function(tensors, conj, code, how), A, (X,);
                      run...)[1]
 end

@@ -2,11 +2,12 @@
 
 """
     X, rank = lstsq(A, B; atol = 0, rtol = max(m, n)·eps)
+    X, rank = lstsq(T, B, rows, columns; …)
 
 Least squares: of all `X` for which the columns of `A·X - B` have the least norms, the one of least norm, for an `m×n`
 matrix `A` of any rank; `B` is a vector or a matrix. Singular values that are not above both `atol` and `rtol` times the
 largest one count as zero; `rank` is the number of the others. For a stack `A`, `B` has the same further dimensions, and
-`rank` is an array.
+`rank` is an array. A tensor `T` is split as by [`solve`](@ref).
 
 Throws a `DimensionMismatch` if the sizes do not fit, an `ArgumentError` if an entry is `NaN` or infinite or a tolerance is
 negative, a `LinearAlgebra.LAPACKException` if an iteration does not converge.
@@ -23,6 +24,11 @@ julia> X ≈ [1.0, 1.0], rank
 function lstsq(A::Stack, B::AbstractArray; options...)
     X, rank = lstsq!(A, B, (unknowns(A, B), numbers(Int64, A)); options...)
     return X, scalar(rank)
+end
+function lstsq(A::AbstractArray, B::AbstractArray, rows::Tuple, columns::Tuple; options...)
+    M, Y, shape = split_system(A, B, rows, columns)
+    X, rank = lstsq(M, Y; options...)
+    return reshape(X, shape), rank
 end
 
 """

@@ -2,13 +2,17 @@
 
 """
     X = solve(A, B)
+    X = solve(T, B, rows, columns)
 
-The solution of `A·X = B` for a square matrix `A`, from [`lu`](@ref); `B` is a vector or a matrix. For a stack `A`, `B` has
-the same further dimensions.
+The solution of `A·X = B` for a square matrix `A`, from [`lu`](@ref); `B` is a vector or a matrix. For a stack `A`, `B`
+has the same further dimensions.
+
+`T` is a tensor: `rows` and `columns` are tuples that name each of its dimensions once. `B` then begins with the
+dimensions of the rows; `X` begins with those of the columns, and ends as `B` does.
 
 `A` and `B` are any strided arrays; integers are converted to floating point. Throws a
-`LinearAlgebra.SingularException(k)` if the `k`-th pivot is exactly zero, a `DimensionMismatch` if the sizes do not fit, an
-`ArgumentError` if an entry is `NaN` or infinite, or if one of `X` is too large for the type.
+`LinearAlgebra.SingularException(k)` if the `k`-th pivot is exactly zero, a `DimensionMismatch` if the sizes do not fit,
+an `ArgumentError` if an entry is `NaN` or infinite, or if one of `X` is too large for the type.
 
 ```jldoctest
 julia> using TensorOxide
@@ -20,6 +24,10 @@ julia> TensorOxide.solve([0.0 4.0; 2.0 0.0], [8.0, 6.0])
 ```
 """
 solve(A::Stack, B::AbstractArray; run...) = solve!(A, B, unknowns(A, B); run...)
+function solve(A::AbstractArray, B::AbstractArray, rows::Tuple, columns::Tuple; run...)
+    M, Y, shape = split_system(A, B, rows, columns)
+    return reshape(solve(M, Y; run...), shape)
+end
 
 """
     solve!(A, B, X; workspace = nothing, provider = nothing)
@@ -70,6 +78,16 @@ solve_triangular!(A::UnitUpperTriangular, B::AbstractArray, X; run...) =
 solve_triangular!(A::UnitLowerTriangular, B::AbstractArray, X; run...) =
     solve_triangular!(parent(A), B, X; uplo = :L, unit_diagonal = true, run...)
 
+"The matrices of a system of tensors, and the size of the solution."
+function split_system(A, B, rows, columns)
+    M, m, n = matricize(A, rows, columns)
+    k = length(m)
+    ndims(B) >= k && size(B)[1:k] == m || throw(DimensionMismatch(
+        "the right-hand side of size $(size(B)) does not begin with the sizes $m of the rows"))
+    rest = size(B)[k+1:end]
+    return M, reshape(B, prod(m), prod(rest)), (n..., rest...)
+end
+
 "The element type of the solution of a system."
 system_type(A, B) = promote_type(matrix_type(A), float(eltype(B)))
 
@@ -89,8 +107,8 @@ end
 
 The inverse of a square matrix, or of those of a stack, from [`lu`](@ref). `inv(T, rows, columns)` splits a tensor: the
 inverse has the dimensions of the columns first. Throws a `LinearAlgebra.SingularException(k)` if the `k`-th pivot is
-exactly zero, a `DimensionMismatch` if the matrix is not square, an `ArgumentError` if an entry is `NaN` or infinite, or if
-one of the inverse is too large for the type.
+exactly zero, a `DimensionMismatch` if the matrix is not square, an `ArgumentError` if an entry is `NaN` or infinite, or
+if one of the inverse is too large for the type.
 
 ```jldoctest
 julia> using TensorOxide

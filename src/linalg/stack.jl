@@ -58,32 +58,49 @@ end
     decompose(f, inputs, outputs; workspace, provider)
 
 Call `f(tensors, conj, run)` with the tensors of the inputs and outputs, in this order, and whether the first input is
-to be read conjugated. Inputs of integers are converted; other inputs must not be conjugated wrappers.
+to be read conjugated. Inputs of integers are converted; other inputs must not be conjugated wrappers. Unless inputs are
+converted, nothing is allocated.
 """
-function decompose(f, inputs::Tuple, outputs::Tuple; workspace = nothing, provider = nothing)
-    T = matrix_type(first(inputs))
-    converted = map(A -> eltype(A) === T ? A : convert(Array{T,ndims(A)}, A), inputs)
-    all_tensors = (converted..., outputs...)
-    frame = Vector{Int64}(undef, words(all_tensors))
-    handle = workspace === nothing ? C_NULL : workspace.handle
-    run = RunOptions(handle, provider === nothing ? -1 : provider_code(provider))
-    GC.@preserve frame all_tensors workspace begin
-        tensors = convert(Ptr{DLTensor}, pointer(frame))
-        room = pointer(frame) + length(all_tensors) * sizeof(DLTensor)
-        conj = last(layout(first(converted), MATRIX))
-        room = place_rest!(tensors, 1, room, converted, MATRIX)
-        place_rest!(tensors, 1 + length(converted), room, outputs, OUTPUT)
-        f(tensors, conj, run)
+@inline function decompose(f::F, inputs::Tuple, outputs::Tuple; workspace = nothing, provider = nothing) where {F}
+    tensors = (as_floats(matrix_type(first(inputs)), inputs)..., outputs...)
+    run = RunOptions(handle(workspace), provider === nothing ? -1 : provider_code(provider))
+    if RUN_WORDS + words(tensors) <= FRAME_WORDS
+        frame = Ref{Frame}()
+        GC.@preserve frame tensors workspace call(f, pointer_from_objref(frame), tensors, length(inputs), run)
+    else
+        larger = Vector{Int64}(undef, RUN_WORDS + words(tensors))
+        GC.@preserve larger tensors workspace call(f, pointer(larger), tensors, length(inputs), run)
     end
     return outputs
 end
 
+const RUN_WORDS = sizeof(RunOptions) ÷ sizeof(Int64)
+handle(::Nothing) = C_NULL
+handle(workspace::Workspace) = workspace.handle
+
+@inline as_floats(::Type, ::Tuple{}) = ()
+@inline as_floats(::Type{T}, As::Tuple) where {T} = (as_floats(T, first(As)), as_floats(T, tail(As))...)
+@inline as_floats(::Type{T}, A::AbstractArray{T}) where {T} = A
+as_floats(::Type{T}, A::AbstractArray) where {T} = convert(Array{T,ndims(A)}, A)
+
+# A frame holds how to run, then the tensors, then their shapes and strides.
+@inline function call(f::F, frame::Ptr, all_tensors::Tuple, inputs, run::RunOptions) where {F}
+    how = convert(Ptr{RunOptions}, frame)
+    unsafe_store!(how, run)
+    tensors = convert(Ptr{DLTensor}, how + sizeof(RunOptions))
+    room = convert(Ptr{Int64}, tensors + length(all_tensors) * sizeof(DLTensor))
+    conj, room = place!(tensors, 1, room, first(all_tensors), MATRIX)
+    place_rest!(tensors, 2, room, tail(all_tensors), inputs)
+    f(tensors, conj, how)
+end
+
 # Only the first tensor may be read conjugated. A recursion, so that the compiler knows the type of each tensor.
-@inline place_rest!(tensors, k, room, ::Tuple{}, who) = room
-@inline function place_rest!(tensors, k, room, As::Tuple, who)
+@inline place_rest!(tensors, k, room, ::Tuple{}, inputs) = nothing
+@inline function place_rest!(tensors, k, room, As::Tuple, inputs)
+    who = k <= inputs ? MATRIX : OUTPUT
     conj, room = place!(tensors, k, room, first(As), who)
-    conj && k > 1 && throw_nonstrided(first(As), who)
-    return place_rest!(tensors, k + 1, room, tail(As), who)
+    conj && throw_nonstrided(first(As), who)
+    return place_rest!(tensors, k + 1, room, tail(As), inputs)
 end
 
 """

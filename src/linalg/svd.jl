@@ -42,9 +42,9 @@ svd_compact!(A::Stack, USVᴴ::Tuple; run...) = decompose(engine_svd_compact, (A
 """
     U, S, Vᴴ = svd_full(A)
 
-[`svd_compact`](@ref) with square, unitary factors: `U` is `m×m`, `S` has `k = min(m, n)` entries, `Vᴴ` is `n×n`. The first
-`k` columns of `U` and rows of `Vᴴ` are those of `svd_compact`; in each further column of `U`, and of `V`, the entry of
-largest magnitude is real and positive.
+[`svd_compact`](@ref) with square, unitary factors: `U` is `m×m`, `S` has `k = min(m, n)` entries, `Vᴴ` is `n×n`. The
+first `k` columns of `U` and rows of `Vᴴ` are those of `svd_compact`; in each further column of `U`, and of `V`, the
+entry of largest magnitude is real and positive.
 
 ```jldoctest
 julia> using TensorOxide
@@ -108,7 +108,8 @@ end
 
 """
     U, S, Vᴴ, ϵ = svd_trunc(A; maxrank = typemax(Int), minrank = 1, atol = 0, rtol = 0, discarded_weight = 0,
-                            keep_multiplets = false, workspace = nothing, provider = nothing)
+                            keep_multiplets = false, method = :full, tol = eps^(3/4), seed = 0,
+                            workspace = nothing, provider = nothing)
     U, S, Vᴴ, ϵ = svd_trunc(T, rows, columns; …)
 
 Singular value decomposition as by [`svd_compact`](@ref), cut to the `r` largest singular values: `U` is `m×r`, `S`
@@ -124,6 +125,12 @@ Each rule says how many values may stay, the strictest one decides, and then `mi
 
 A stack is cut to one rank, the largest that one of its matrices needs, and `ϵ` is then an array with a number for each.
 
+`method = :full` computes the whole decomposition first. Where `maxrank` is far below the size and the values fall fast,
+`:randomized` costs a fraction of that: a block Krylov method with random numbers that follow from `seed`, so that the
+same call gives the same bits. Its result is only taken with a certificate, `norm(A·V - U·Diagonal(S)) ≤ tol·norm(A)`,
+and if the rules decide the same for all values that this allows; else the whole decomposition is computed after all.
+`:auto` tries it where the sizes alone promise a gain.
+
 Throws what [`svd_compact`](@ref) throws, and an `ArgumentError` for a negative or `NaN` bound.
 
 ```jldoctest
@@ -133,16 +140,22 @@ julia> U, S, Vᴴ, ϵ = TensorOxide.svd_trunc(Diagonal([5.0, 4.0, 3.0]) |> Matri
 
 julia> S, ϵ
 ([5.0], 5.0)
+
+julia> hilbert = [1 / (i + j) for i in 1:200, j in 1:200];
+
+julia> U, S, Vᴴ, ϵ = TensorOxide.svd_trunc(hilbert; maxrank = 6, method = :randomized);
+
+julia> norm(hilbert - U * Diagonal(S) * Vᴴ) ≈ ϵ, size(U)
+(true, (200, 6))
 ```
 """
-function svd_trunc(A::Stack; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0, rtol::Real = 0,
-                   discarded_weight::Real = 0, keep_multiplets::Bool = false, run...)
+function svd_trunc(A::Stack; workspace = nothing, provider = nothing, rules...)
     matrix_type(A)
     k = min(matrix_size(A)...)
-    rules, most = truncation(k, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
-    U, S, Vᴴ = svd_room(A, most)
-    r, ϵ = decompose_truncated(engine_svd_trunc, A, rules, (U, S, Vᴴ); run...)
-    r == most && return U, S, Vᴴ, ϵ
+    limits = truncation(k; rules...)
+    U, S, Vᴴ = svd_room(A, ceiling(limits))
+    r, ϵ = decompose_truncated(engine_svd_trunc, A, limits, (U, S, Vᴴ); workspace = workspace, provider = provider)
+    r == size(S, 1) && return U, S, Vᴴ, ϵ
     colons = map(_ -> :, batch_size(A))
     return U[:, 1:r, colons...], S[1:r, colons...], Vᴴ[1:r, :, colons...], ϵ
 end
@@ -152,19 +165,61 @@ function svd_trunc(A::AbstractArray, rows::Tuple, columns::Tuple; options...)
     return reshape(U, m..., :), S, reshape(Vᴴ, :, n...), ϵ
 end
 
-"The engine's rules of truncation for `k` values, and how many of them can stay at most."
-function truncation(k, maxrank, minrank, atol, rtol, discarded_weight, keep_multiplets)
-    maxrank >= 0 || throw(ArgumentError("maxrank = $maxrank is negative"))
-    minrank >= 0 || throw(ArgumentError("minrank = $minrank is negative"))
-    rules = Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets)
-    return rules, min(k, max(maxrank, minrank))
+"""
+    r, ϵ = svd_trunc!(A, (U, S, Vᴴ); maxrank = size(S, 1), …)
+
+[`svd_trunc`](@ref) into arrays of the caller, of which the first `r` columns, entries and rows are written (of a stack,
+possibly more), and the others left as they are. They have room for as many as `maxrank` and `minrank` allow, or for
+more. `A` stays as it is.
+
+```jldoctest
+julia> using TensorOxide
+
+julia> U, S, Vᴴ = zeros(3, 2), zeros(2), zeros(2, 3);
+
+julia> TensorOxide.svd_trunc!([5.0 0.0 0.0; 0.0 4.0 0.0; 0.0 0.0 3.0], (U, S, Vᴴ); atol = 4.5)
+(1, 5.0)
+
+julia> S
+2-element Vector{Float64}:
+ 5.0
+ 0.0
+```
+"""
+function svd_trunc!(A::Stack, USVᴴ::Tuple; maxrank::Integer = size(USVᴴ[2], 1), workspace = nothing,
+                    provider = nothing, rules...)
+    limits = truncation(min(matrix_size(A)...); maxrank = maxrank, rules...)
+    return decompose_truncated(engine_svd_trunc, A, limits, USVᴴ; workspace = workspace, provider = provider)
 end
 
+"The engine's rules of truncation for `k` values."
+function truncation(k; maxrank::Integer = typemax(Int), minrank::Integer = 1, atol::Real = 0, rtol::Real = 0,
+                    discarded_weight::Real = 0, keep_multiplets::Bool = false, method::Symbol = :full,
+                    tol::Union{Real,Nothing} = nothing, seed::Integer = 0)
+    maxrank >= 0 || throw(ArgumentError("maxrank = $maxrank is negative"))
+    minrank >= 0 || throw(ArgumentError("minrank = $minrank is negative"))
+    code = findfirst(isequal(method), METHODS)
+    code === nothing && throw(ArgumentError("the method is :full, :randomized or :auto, not $(repr(method))"))
+    tol === nothing || tol >= 0 || throw(ArgumentError("tol is $tol, but must be 0 or positive"))
+    return Truncation(min(maxrank, k), min(minrank, k), atol, rtol, discarded_weight, keep_multiplets, code - 1,
+                      seed % UInt64, tol === nothing ? -1.0 : tol)
+end
+
+const METHODS = (:full, :randomized, :auto)
+
+"How many values can stay at most."
+ceiling(limits::Truncation) = max(limits.maxrank, limits.minrank)
+
 "Call the engine with the rules of a truncation: the rank, and the norm of what was cut, for a stack an array of them."
-function decompose_truncated(engine, A, rules, outputs; run...)
+@inline function decompose_truncated(engine::F, A, limits, outputs; run...) where {F}
     R = real(matrix_type(A))
     rank = Ref{Int64}(0)
-    ϵ = Array{Float64}(undef, batch_size(A))
-    decompose((tensors, conj, how) -> engine(tensors, conj, rules, rank, ϵ, how), (A,), outputs; run...)
-    return rank[], ndims(A) == 2 ? R(ϵ[]) : R.(ϵ)
+    if ndims(A) == 2
+        ϵ = Ref{Float64}(0)
+        decompose((tensors, conj, how) -> engine(tensors, conj, limits, rank, ϵ, how), (A,), outputs; run...)
+        return rank[], R(ϵ[])
+    end
+    ϵs = Array{Float64}(undef, batch_size(A))
+    decompose((tensors, conj, how) -> engine(tensors, conj, limits, rank, ϵs, how), (A,), outputs; run...)
+    return rank[], R.(ϵs)
 end

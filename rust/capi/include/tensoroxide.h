@@ -31,7 +31,7 @@ typedef struct {
 #endif
 
 // Version of the binary interface; raised whenever a caller built against an older header would misbehave.
-#define TOX_ABI_VERSION 3
+#define TOX_ABI_VERSION 4
 
 // What was lent computes where it can; the engine itself does the rest.
 #define TOX_PROVIDER_LENT 0
@@ -63,6 +63,15 @@ typedef struct {
 
 // The eigenvalues of largest magnitude, descending; of two with the same magnitude the negative one first.
 #define TOX_LARGEST_MAGNITUDE 2
+
+// The whole decomposition is computed.
+#define TOX_METHOD_FULL 0
+
+// A randomised block Krylov method is tried; the whole decomposition is computed if its certificate does not suffice.
+#define TOX_METHOD_RANDOMIZED 1
+
+// The randomised method is tried where it is likely to pay.
+#define TOX_METHOD_AUTO 2
 
 // The exponential.
 #define TOX_FUNCTION_EXP 0
@@ -217,6 +226,13 @@ typedef struct {
   double discarded_weight;
   // Not 0: never cut inside of a group of equal values.
   int32_t keep_multiplets;
+  // `TOX_METHOD_FULL`, `TOX_METHOD_RANDOMIZED` or `TOX_METHOD_AUTO`: how the values that stay are found.
+  int32_t method;
+  // Of the random numbers of the randomised method.
+  uint64_t seed;
+  // The largest residual that the randomised method may leave, in the Frobenius norm relative to that of the matrix;
+  // negative for eps^(3/4).
+  double tol;
 } tox_truncation;
 
 // What to plan.

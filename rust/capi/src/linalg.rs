@@ -20,7 +20,7 @@ pub use elimination::*;
 use std::sync::OnceLock;
 
 use tensoroxide_dense::Provider;
-use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Run, Truncation, Workspaces};
+use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Method, Run, Truncation, Workspaces};
 use tensoroxide_tensor::dlpack::{Borrowed, DLTensor};
 use tensoroxide_tensor::with_scalar;
 
@@ -105,19 +105,49 @@ pub struct tox_truncation {
     pub discarded_weight: f64,
     /// Not 0: never cut inside of a group of equal values.
     pub keep_multiplets: i32,
+    /// `TOX_METHOD_FULL`, `TOX_METHOD_RANDOMIZED` or `TOX_METHOD_AUTO`: how the values that stay are found.
+    pub method: i32,
+    /// Of the random numbers of the randomised method.
+    pub seed: u64,
+    /// The largest residual that the randomised method may leave, in the Frobenius norm relative to that of the matrix;
+    /// negative for eps^(3/4).
+    pub tol: f64,
 }
 
-fn truncation(t: &tox_truncation) -> Result<Truncation, Failure> {
+/// The whole decomposition is computed.
+pub const TOX_METHOD_FULL: i32 = 0;
+/// A randomised block Krylov method is tried; the whole decomposition is computed if its certificate does not suffice.
+pub const TOX_METHOD_RANDOMIZED: i32 = 1;
+/// The randomised method is tried where it is likely to pay.
+pub const TOX_METHOD_AUTO: i32 = 2;
+
+/// The rules and the method; for NULL nothing is cut off.
+///
+/// # Safety
+/// `limits` is NULL or leads to a `tox_truncation`.
+unsafe fn truncation(limits: *const tox_truncation) -> Result<(Truncation, Method), Failure> {
+    // SAFETY: the caller's promise.
+    let Some(t) = (unsafe { limits.as_ref() }) else {
+        return Ok(Default::default());
+    };
     let minrank = usize::try_from(t.minrank)
         .map_err(|_| Failure::new(TOX_INVALID_ARGUMENT, format!("minrank is negative: {}", t.minrank)))?;
-    Ok(Truncation {
+    let (tol, seed) = ((t.tol.is_nan() || t.tol >= 0.0).then_some(t.tol), t.seed);
+    let method = match t.method {
+        TOX_METHOD_FULL => Method::Full,
+        TOX_METHOD_RANDOMIZED => Method::Randomized { tol, seed },
+        TOX_METHOD_AUTO => Method::Auto { tol, seed },
+        other => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no method {other}"))),
+    };
+    let rules = Truncation {
         maxrank: usize::try_from(t.maxrank).ok(),
         minrank,
         atol: t.atol,
         rtol: t.rtol,
         discarded_weight: t.discarded_weight,
         keep_multiplets: t.keep_multiplets != 0,
-    })
+    };
+    Ok((rules, method))
 }
 
 /// Numbers that are no tensor.
@@ -146,20 +176,18 @@ unsafe fn tensors<'a, const N: usize>(
 ) -> Result<Tensors<'a, N>, Failure> {
     // SAFETY: the caller's promise.
     let a = unsafe { borrow(a, "a") }?;
-    let mut borrowed = Vec::with_capacity(N);
-    for (name, tensor) in outputs {
+    let mut borrowed: [Borrowed<'a>; N] = std::array::from_fn(|_| a.clone());
+    for (to, (name, tensor)) in borrowed.iter_mut().zip(outputs) {
         // SAFETY: the caller's promise.
-        borrowed.push(unsafe { borrow(tensor, name) }?);
+        *to = unsafe { borrow(tensor, name) }?;
     }
-    for (i, output) in borrowed.iter().enumerate() {
-        let before = outputs.iter().zip(&borrowed).take(i).map(|((name, _), other)| (*name, other.region()));
-        let others: Vec<_> = before.chain([("a", a.region())]).collect();
-        apart((outputs[i].0, output.region()), &others)?;
+    for (i, (output, (name, _))) in borrowed.iter().zip(outputs).enumerate() {
+        for (other, (other_name, _)) in borrowed.iter().zip(outputs).take(i) {
+            apart((name, output.region()), &[(other_name, other.region())])?;
+        }
+        apart((name, output.region()), &[("a", a.region())])?;
     }
-    match <[Borrowed<'a>; N]>::try_from(borrowed) {
-        Ok(outputs) => Ok(Tensors { a, outputs }),
-        Err(_) => Err(Failure::new(TOX_INVALID_ARGUMENT, "the number of outputs is wrong")),
-    }
+    Ok(Tensors { a, outputs: borrowed })
 }
 
 /// A = U·Diagonal(S)·Vᴴ with k = min(m, n) values, S descending. `a` is m×n, conjugated first if `conj_a` is not 0; `u`
@@ -214,7 +242,7 @@ pub unsafe extern "C" fn tox_svd_trunc(
 ) -> tox_status {
     guard(|| {
         // SAFETY: the caller's promise.
-        let limits = unsafe { limits.as_ref() }.map(truncation).transpose()?.unwrap_or_default();
+        let (rules, method) = unsafe { truncation(limits) }?;
         // SAFETY: the caller's promise.
         let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
@@ -225,7 +253,7 @@ pub unsafe extern "C" fn tox_svd_trunc(
         let kept = with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, u, s, vh) = unsafe { (view::<T>(&a, "a")?, view_mut(&u, "u")?, view_mut(&s, "s")?, view_mut(&vh, "vh")?) };
-            svd_trunc(a, conj_a != 0, &limits, u, s, vh, error, run)?
+            svd_trunc(a, conj_a != 0, &rules, method, u, s, vh, error, run)?
         });
         rank[0] = kept as i64;
         Ok(())

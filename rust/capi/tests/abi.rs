@@ -316,14 +316,27 @@ fn runs_that_cannot_be_write_nothing() {
     assert!(c.data.iter().all(|&x| x == 7.0));
 }
 
+fn cut_to_one() -> tox_truncation {
+    tox_truncation {
+        maxrank: 1,
+        minrank: 1,
+        atol: 0.0,
+        rtol: 0.0,
+        discarded_weight: 0.0,
+        keep_multiplets: 0,
+        method: TOX_METHOD_FULL,
+        seed: 0,
+        tol: -1.0,
+    }
+}
+
 #[test]
 fn decompositions_and_what_they_refuse() {
     let mut a = Host::<f64>::new(&[3, 2], |i| [3.0, 0.0, 0.0, 0.0, 2.0, 0.0][i]);
     let (mut u, mut vh) = (Host::<f64>::new(&[3, 2], |_| 7.0), Host::<f64>::new(&[2, 2], |_| 7.0));
     let (mut s, mut wrong) = (Host::<f64>::new(&[2], |_| 7.0), Host::<f32>::new(&[2], |_| 7.0));
     let (ta, tu, ts, tv) = (a.tensor(), u.tensor(), s.tensor(), vh.tensor());
-    let limits =
-        tox_truncation { maxrank: 1, minrank: 1, atol: 0.0, rtol: 0.0, discarded_weight: 0.0, keep_multiplets: 0 };
+    let limits = cut_to_one();
     let (mut rank, mut error) = (0, 0.0);
     // SAFETY: the tensors point to the vectors above.
     unsafe {
@@ -342,6 +355,11 @@ fn decompositions_and_what_they_refuse() {
             TOX_INVALID_ARGUMENT
         );
         let nan = tox_truncation { rtol: f64::NAN, ..limits };
+        let method = tox_truncation { method: 3, ..limits };
+        assert_eq!(tox_svd_trunc(&ta, 0, &method, &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_INVALID_ARGUMENT);
+        assert_eq!(last_error(), "there is no method 3");
+        let tol = tox_truncation { method: TOX_METHOD_AUTO, tol: f64::NAN, ..limits };
+        assert_eq!(tox_svd_trunc(&ta, 0, &tol, &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_INVALID_ARGUMENT);
         assert_eq!(tox_svd_trunc(&ta, 0, &nan, &tu, &ts, &tv, &mut rank, &mut error, null()), TOX_INVALID_ARGUMENT);
         assert_eq!(tox_svd_trunc(&ta, 0, &limits, &tu, &ts, &tv, null_mut(), &mut error, null()), TOX_NULL_POINTER);
         assert_eq!(tox_svd_compact(&ta, 0, &tu, &wrong.tensor(), &tv, null()), TOX_INVALID_ARGUMENT);
@@ -417,8 +435,7 @@ fn further_decompositions() {
         close(&[s1.data[0], tall.data[0]], &[2.0, 1.0]);
         assert_eq!(tox_eigh_range(&tq, 0, 2, &ts1, &t21, null()), TOX_INVALID_ARGUMENT);
         assert_eq!(tox_eigh_range(&tq, 0, -1, &ts1, &t21, null()), TOX_INVALID_ARGUMENT);
-        let limits =
-            tox_truncation { maxrank: 1, minrank: 1, atol: 0.0, rtol: 0.0, discarded_weight: 0.0, keep_multiplets: 0 };
+        let limits = cut_to_one();
         let mut error = 7.0;
         assert_eq!(tox_eigh_trunc(&tq, 0, &limits, &ts1, &t21, &mut rank, &mut error, null()), TOX_OK);
         close(&[s1.data[0], error], &[-3.0, 2.0]);

@@ -7,7 +7,7 @@
 use tensoroxide_tensor::Scalar;
 
 use crate::element::Kernels;
-use crate::scaling::{scale_back, scaled_copy, Part};
+use crate::scaling::{largest, scale_back, scaled_copy, Part};
 use crate::workspace::{Memory, Plain};
 use crate::{small, Element, Error, MatRef, Matrix, Provider, Resources, Workspace};
 
@@ -81,7 +81,13 @@ fn decompose<'w, T: Element>(
 }
 
 /// The largest matrix for which faer took no longer than a good LAPACK (OpenBLAS with kernels for AVX-512), measured.
-const OWN_UP_TO: usize = 32;
+fn own_up_to<T: Scalar>() -> usize {
+    if T::DTYPE.is_complex() {
+        256
+    } else {
+        32
+    }
+}
 
 fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, vectors: bool, with: Resources<'w>) -> Result<Eigh<'w, T>, Error> {
     if with.provider != Provider::Lent && a.rows() <= small::MOST_EIGH {
@@ -91,7 +97,7 @@ fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, vectors: bool, with: Resources<
         }
     }
     let lent = match with.provider {
-        Provider::Auto => a.rows() > OWN_UP_TO,
+        Provider::Auto => a.rows() > own_up_to::<T>(),
         Provider::Lent => true,
         Provider::Own => false,
     };
@@ -106,7 +112,7 @@ fn any_driver<'w, T: Kernels>(a: &Matrix<'w, T>, vectors: bool, with: Resources<
 
 /// A result with NaN is none.
 fn sound<T: Kernels>(result: Result<Eigh<'_, T>, Error>) -> Result<Eigh<'_, T>, Error> {
-    let finite = |x: &Eigh<'_, T>| x.w.iter().all(|x| x.is_finite()) && x.v.elements().iter().all(|x| x.is_finite());
+    let finite = |x: &Eigh<'_, T>| largest(&x.w).is_ok() && largest(x.v.elements()).is_ok();
     result.and_then(|eigh| if finite(&eigh) { Ok(eigh) } else { Err(Error::NoConvergence) })
 }
 

@@ -169,6 +169,14 @@ impl<'a, T> MatRef<'a, T> {
         })
     }
 
+    /// Column `j`, which has to be there, if its elements are neighbours.
+    fn column(&self, j: usize) -> Option<&'a [T]> {
+        (self.row_stride == 1).then(|| {
+            // SAFETY: invariant 1.
+            unsafe { std::slice::from_raw_parts(self.ptr.offset(offset(0, 1, j, self.col_stride)), self.rows) }
+        })
+    }
+
     /// # Safety
     /// Both indices are in bounds.
     pub(crate) unsafe fn get_unchecked(&self, i: usize, j: usize) -> T
@@ -277,8 +285,23 @@ impl<'a, T> MatMut<'a, T> {
         if expected != found {
             return Err(Error::Shape { operand: "to be copied", expected, found });
         }
-        // SAFETY: the indices are in the bounds of both.
-        self.update(|i, j, x| *x = unsafe { a.get_unchecked(i, j) });
+        if self.rows == 0 || self.cols == 0 {
+            return Ok(()); // of an empty matrix no address is used
+        }
+        let (mut to, mut from) = (self, a);
+        if to.row_stride != 1 && to.col_stride == 1 {
+            (to, from) = (to.t(), from.t());
+        }
+        for j in 0..to.cols {
+            match (to.column(j), from.column(j)) {
+                (Some(to), Some(from)) => to.copy_from_slice(from),
+                // SAFETY: the column is within both.
+                _ => unsafe { to.alias_block(0, j, to.rows, 1) }.update(|i, _, x| {
+                    // SAFETY: the indices are in the bounds of both.
+                    *x = unsafe { from.get_unchecked(i, j) };
+                }),
+            }
+        }
         Ok(())
     }
 
@@ -305,6 +328,14 @@ impl<'a, T> MatMut<'a, T> {
     /// Address of element (0, 0); of an empty matrix not to be used.
     pub const fn as_mut_ptr(&self) -> *mut T {
         self.ptr
+    }
+
+    /// Column `j`, which has to be there, if its elements are neighbours.
+    fn column(&mut self, j: usize) -> Option<&mut [T]> {
+        (self.row_stride == 1).then(|| {
+            // SAFETY: both invariants; `self` is borrowed meanwhile.
+            unsafe { std::slice::from_raw_parts_mut(self.ptr.offset(offset(0, 1, j, self.col_stride)), self.rows) }
+        })
     }
 
     /// Replaces each element by a function of its indices and of itself, which are visited along the smaller stride.

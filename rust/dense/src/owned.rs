@@ -34,11 +34,10 @@ impl<'w, T: Plain> Matrix<'w, T> {
         T: Scalar,
     {
         let mut copy = Self::zeros(a.rows(), a.cols(), workspace)?;
-        copy.as_mut().update(|i, j, x| {
-            // SAFETY: the copy has the extents of `a`.
-            let y = unsafe { a.get_unchecked(i, j) };
-            *x = if conj { y.conj() } else { y };
-        });
+        copy.as_mut().copy_from(a)?;
+        if conj && T::DTYPE.is_complex() {
+            copy.elements_mut().iter_mut().for_each(|x| *x = x.conj());
+        }
         Ok(copy)
     }
 

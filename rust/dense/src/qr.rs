@@ -1,5 +1,5 @@
 //! The QR decomposition, A = Q·R, thin or with the whole of Q: reflections for small matrices; for larger ones LAPACK's
-//! geqrf and orgqr (ungqr) if both were lent, faer otherwise.
+//! geqrf and orgqr (ungqr) if both were lent, but for the shapes where faer's kernels are faster; these otherwise.
 
 use crate::scaling::{scale_back, scaled_copy, Part};
 use crate::workspace::Plain;
@@ -75,7 +75,11 @@ fn decompose<'w, T: Element>(
         (0..columns).for_each(|j| q.col_mut(j)[j] = T::ONE);
         return Ok(Qr { q, r: with.matrix(0, n)? });
     }
-    let lent = || if with.provider != Provider::Own { T::lent_qr(&a, columns, with.workspace) } else { None };
+    let lent = || match with.provider {
+        Provider::Own => None,
+        Provider::Auto if own_is_faster(m, n) => None,
+        _ => T::lent_qr(&a, columns, with.workspace),
+    };
     let mut qr = if with.provider != Provider::Lent && m.max(n) <= small::MOST && columns == m.min(n) {
         small::qr(&a, with.workspace)
     } else {
@@ -86,4 +90,11 @@ fn decompose<'w, T: Element>(
     }?;
     (0..n).try_for_each(|j| scale_back(qr.r.col_mut(j), e))?;
     Ok(qr)
+}
+
+/// Whether the own kernels took less time than a good LAPACK (OpenBLAS with kernels for AVX-512), measured: on one
+/// thread, up to two thirds where most of the work is a product of blocks.
+fn own_is_faster(m: usize, n: usize) -> bool {
+    let wide = n >= 2 * m && m >= 32;
+    m <= 512 && (wide || n >= m && m >= 128)
 }

@@ -63,30 +63,38 @@ pub(crate) fn scaled_copy<'w, T: Plain + Scalar>(
     part: Part,
     workspace: &'w Workspace,
 ) -> Result<(Matrix<'w, T>, i32), Error> {
-    let mut copy = Matrix::zeros(a.rows(), a.cols(), workspace)?;
-    let (mut largest, mut finite) = (<T::Real as Scalar>::ZERO, true);
-    copy.as_mut().update(|i, j, x| {
-        if part == Part::Lower && i < j {
-            return;
-        }
-        // SAFETY: the copy has the extents of `a`.
-        let y = unsafe { a.get_unchecked(i, j) };
-        let y = match (part == Part::Lower && i == j, conj) {
-            (true, _) => T::from_real(y.re()),
-            (false, true) => y.conj(),
-            (false, false) => y,
-        };
-        finite &= y.is_finite();
-        largest = largest.max(y.re().abs()).max(y.im().abs());
-        *x = y;
-    });
-    if !finite {
-        return Err(Error::NotFinite);
+    let mut copy = match part {
+        Part::Full => Matrix::copy_of(a, conj, workspace)?,
+        Part::Lower => lower_copy(a, conj, workspace)?,
+    };
+    let e = exponent(largest(copy.elements())?);
+    if e != 0 {
+        let factors = factors::<T::Real>(-e);
+        copy.elements_mut().iter_mut().for_each(|x| *x = x.scale(factors.0).scale(factors.1));
     }
-    let e = exponent(largest.to_f64());
-    let factors = factors::<T::Real>(-e);
-    copy.as_mut().update(|_, _, x| *x = x.scale(factors.0).scale(factors.1));
     Ok((copy, e))
+}
+
+/// A copy of the lower triangle of op(A), with a real diagonal.
+fn lower_copy<'w, T: Plain + Scalar>(
+    a: MatRef<T>,
+    conj: bool,
+    workspace: &'w Workspace,
+) -> Result<Matrix<'w, T>, Error> {
+    let mut copy = Matrix::zeros(a.rows(), a.cols(), workspace)?;
+    let below = Triangle::Lower;
+    for j in 0..a.cols() {
+        for i in below.rows(j, a.rows()) {
+            // SAFETY: the indices are in bounds.
+            let x = unsafe { a.get_unchecked(i, j) };
+            copy.col_mut(j)[i] = match (i == j, conj) {
+                (true, _) => T::from_real(x.re()),
+                (false, true) => x.conj(),
+                (false, false) => x,
+            };
+        }
+    }
+    Ok(copy)
 }
 
 /// A copy of a triangle of op(A) divided by 2^e, and e; the rest of the copy is 0.

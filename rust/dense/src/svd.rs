@@ -11,7 +11,7 @@
 
 use tensoroxide_tensor::{Scalar, Threads};
 
-use crate::scaling::{scale_back, scaled_copy, Part};
+use crate::scaling::{largest, scale_back, scaled_copy, Part};
 use crate::workspace::{Memory, Plain};
 use crate::{gemm, small, Element, Error, MatRef, Matrix, Provider, Qr, Resources, Workspace};
 
@@ -45,8 +45,7 @@ impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
     }
 
     fn is_finite(&self) -> bool {
-        let finite = |a: &Matrix<'_, T>| a.elements().iter().all(|x| x.is_finite());
-        self.s.iter().all(|x| x.is_finite()) && finite(&self.u) && finite(&self.vh)
+        largest(&self.s).is_ok() && largest(self.u.elements()).is_ok() && largest(self.vh.elements()).is_ok()
     }
 }
 

@@ -1,12 +1,13 @@
 //! Eigenvalues and eigenvectors of Hermitian matrices.
 
-use tensoroxide_dense::{eigh, eigh_values, Element};
-use tensoroxide_tensor::{Scalar, View, ViewMut};
+use tensoroxide_dense::{eigh, eigh_partial, eigh_values, Element, MatRef, Partial, PartialEigh, Resources};
+use tensoroxide_tensor::{Real, View, ViewMut};
 
 use crate::gauge::fix_vector;
+use crate::method::{complete, moduli as moduli_of};
 use crate::stack::{column, each, Run, Stack, StackMut};
 use crate::svd::truncated;
-use crate::{Error, Truncation};
+use crate::{Error, Method, Truncation};
 
 /// A = V·Diagonal(w)·Vᴴ for Hermitian A, where `conj_a` has the elements of A conjugated first.
 ///
@@ -129,19 +130,20 @@ pub fn eigh_range<T: Element>(
 /// `w` and `v` have room for `truncation.ceiling(n)` values and columns, or for more, up to n; of these, the first
 /// `rank`, which is returned, are written. `errors` gets the 2-norm of the values that were cut off, one for each
 /// matrix of the batch. A stack is cut to the largest rank that one of its matrices needs, and more than `rank` may
-/// then be written.
+/// then be written. [`Method`] is as for [`crate::svd_trunc`].
 ///
 /// # Errors
 /// As [`eigh_full`], and [`Error::Tolerance`].
 ///
 /// ```
-/// use tensoroxide_linalg::{eigh_trunc, Run, Truncation, Workspaces};
+/// use tensoroxide_linalg::{eigh_trunc, Method, Run, Truncation, Workspaces};
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let (a, mut w, mut v, mut error) = ([2.0, 0.0, 0.0, -3.0], [0.0f64], [0.0; 2], [0.0]);
 /// let rank = eigh_trunc(
 ///     View::new(&a, &[2, 2], &[1, 2], 0)?,
 ///     false,
 ///     &Truncation { maxrank: Some(1), ..Default::default() },
+///     Method::Full,
 ///     ViewMut::new(&mut w, &[1], &[1], 0)?,
 ///     ViewMut::new(&mut v, &[2, 1], &[1, 2], 0)?,
 ///     &mut error,
@@ -150,44 +152,82 @@ pub fn eigh_range<T: Element>(
 /// assert_eq!((rank, w[0].round(), error[0].round()), (1, -3.0, 2.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[allow(clippy::too_many_arguments)] // what goes in and what comes out
 pub fn eigh_trunc<T: Element>(
     a: View<'_, T>,
     conj_a: bool,
     truncation: &Truncation,
+    method: Method,
     w: ViewMut<'_, T::Real>,
     v: ViewMut<'_, T>,
     errors: &mut [f64],
     run: Run<'_>,
 ) -> Result<usize, Error> {
+    method.check()?;
     let a = Stack::new(a, "A")?;
     let n = a.square("A")?;
     let room = truncation.ceiling(n);
     let w = StackMut::new(w, "w", &[(room, n)], a.batch())?;
     let v = StackMut::new(v, "V", &[(n, n), (room, n)], a.batch())?;
+    let partial = method.partial(room, n, a.batch(), run);
     truncated(a.batch(), n, truncation, errors, run, |moduli, run| {
         each(a.batch(), 9.0 * (n * n * n) as f64, run, (w, v, moduli), |i, (mut w, mut v, moduli), with| {
-            let mut eigh = eigh(a.at(i), conj_a, with)?;
-            // The largest modulus is at one of the ends.
-            let (mut low, mut high) = (0, n);
+            let leading = match partial {
+                Some(wanted) => leading(a.at(i), conj_a, wanted, truncation, moduli, with)?,
+                None => None,
+            };
             let mut order = with.zeros::<usize>(n)?;
-            for (at, modulus) in order.iter_mut().zip(&mut *moduli) {
-                let (least, most) = (eigh.w[low].abs(), eigh.w[high - 1].abs());
-                if most >= least {
-                    high -= 1;
-                    (*at, *modulus) = (high, most);
-                } else {
-                    (*at, *modulus) = (low, least);
-                    low += 1;
+            let (values, mut vectors) = match leading {
+                Some(PartialEigh { w, v, .. }) => {
+                    order.iter_mut().enumerate().for_each(|(l, at)| *at = l);
+                    (w, v)
                 }
-            }
+                None => {
+                    let eigh = eigh(a.at(i), conj_a, with)?;
+                    by_modulus(&eigh.w, &mut order, moduli);
+                    (eigh.w, eigh.v)
+                }
+            };
             // The rank of a stack is known only when all are done.
             let rank = if a.batch().is_empty() { truncation.apply(moduli)?.rank } else { room };
             for (l, &from) in order[..rank].iter().enumerate() {
-                fix_vector(eigh.v.col_mut(from));
-                v.reborrow().block(0, l, n, 1)?.copy_from(column(eigh.v.col(from)))?;
-                w.reborrow().block(l, 0, 1, 1)?.copy_from(column(&[eigh.w[from]]))?;
+                fix_vector(vectors.col_mut(from));
+                v.reborrow().block(0, l, n, 1)?.copy_from(column(vectors.col(from)))?;
+                w.reborrow().block(l, 0, 1, 1)?.copy_from(column(&[values[from]]))?;
             }
             Ok(())
         })
     })
+}
+
+/// The order of ascending values by descending modulus, and these moduli: the largest one is at one of the ends.
+fn by_modulus<R: Real>(w: &[R], order: &mut [usize], moduli: &mut [R]) {
+    let (mut low, mut high) = (0, w.len());
+    for (at, modulus) in order.iter_mut().zip(moduli) {
+        let (least, most) = (w[low].abs(), w[high - 1].abs());
+        if most >= least {
+            high -= 1;
+            (*at, *modulus) = (high, most);
+        } else {
+            (*at, *modulus) = (low, least);
+            low += 1;
+        }
+    }
+}
+
+/// The leading part of one matrix and all of its `moduli`, as far as they are known, if the rules can be sure of them.
+fn leading<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    wanted: Partial,
+    truncation: &Truncation,
+    moduli: &mut [T::Real],
+    with: Resources<'w>,
+) -> Result<Option<PartialEigh<'w, T>>, Error> {
+    let Some(eigh) = eigh_partial(a, conj, wanted, with)? else {
+        return Ok(None);
+    };
+    let known = moduli_of(&eigh.w, with)?;
+    let certain = complete(moduli, &known, eigh.rest, eigh.residual, truncation, with)?;
+    Ok(certain.then_some(eigh))
 }

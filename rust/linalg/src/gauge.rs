@@ -4,8 +4,10 @@
 //! first of equals, becomes real and positive. Moduli count as equal if their squares differ by at most 20·n·eps of the
 //! largest, n being the number of entries: two drivers that round differently so agree about vectors such as (1, 1)/√2.
 
-use tensoroxide_dense::{Element, Matrix};
+use tensoroxide_dense::{Element, Matrix, Resources};
 use tensoroxide_tensor::{Complex64, Real, Scalar};
+
+use crate::Error;
 
 /// x/|x|, or 1 for x = 0. Computed from the ratio of the parts, since the modulus itself may over- or underflow.
 fn phase<T: Scalar>(x: T) -> T {
@@ -39,19 +41,25 @@ pub fn fix_vector<T: Scalar>(x: &mut [T]) -> T {
 }
 
 /// Makes the diagonal of R real and not negative, with the opposite phases for the columns of Q.
-pub(crate) fn fix_qr<T: Element>(q: &mut Matrix<'_, T>, r: &mut Matrix<'_, T>) {
-    let phases: Vec<T> = (0..q.cols()).map(|i| phase(r.col(i)[i])).collect();
+pub(crate) fn fix_qr<T: Element>(
+    q: &mut Matrix<'_, T>,
+    r: &mut Matrix<'_, T>,
+    with: Resources<'_>,
+) -> Result<(), Error> {
+    let mut phases = with.zeros::<T>(q.cols())?;
+    phases.iter_mut().enumerate().for_each(|(i, x)| *x = phase(r.col(i)[i]));
     for (j, &phase) in phases.iter().enumerate() {
         q.col_mut(j).iter_mut().for_each(|x| *x *= phase);
     }
     for j in 0..r.cols() {
         let diagonal = r.col(j).get(j).map(|x| T::from_real(x.abs()));
         // Zeros below the diagonal keep their sign.
-        r.col_mut(j).iter_mut().zip(&phases).take(j + 1).for_each(|(x, phase)| *x *= phase.conj());
+        r.col_mut(j).iter_mut().zip(&phases[..]).take(j + 1).for_each(|(x, phase)| *x *= phase.conj());
         if let Some(diagonal) = diagonal {
             r.col_mut(j)[j] = diagonal;
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn lstsq<T: Element>(
     let (m, n) = a.extents();
     let (atol, rtol) = tolerance.bounds::<T>((m, n))?;
     let b = Stack::right_hand_sides(b, "B", m, a.batch())?;
-    let x = StackMut::new(x, "X", &b.like(n), a.batch())?;
+    let x = b.like(x, "X", n, a.batch())?;
     let rank = StackMut::new(rank, "rank", &[], a.batch())?;
     let work = 20.0 * (m * n * m.min(n)) as f64 + 2.0 * (m + n) as f64 * (m.min(n) * b.extents().1) as f64;
     each(a.batch(), work, run, (x, rank), |i, (x, rank), with| {

@@ -52,7 +52,7 @@ pub fn qr_compact<T: Element>(
 /// The thin decomposition with its gauge.
 pub(crate) fn compact<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Result<Qr<'w, T>, Error> {
     let mut qr = qr(a, conj, with)?;
-    fix_qr(&mut qr.q, &mut qr.r);
+    fix_qr(&mut qr.q, &mut qr.r, with)?;
     Ok(qr)
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn parts<'w, T: Element>(
     let Qr { q, mut r } = full(a, conj, with)?;
     let mut first = Matrix::copy_of(q.as_ref().block(0, 0, m, k)?, false, with.workspace)?;
     let mut further = Matrix::copy_of(q.as_ref().block(0, k, m, m - k)?, false, with.workspace)?;
-    fix_qr(&mut first, &mut r);
+    fix_qr(&mut first, &mut r, with)?;
     (0..m - k).for_each(|j| _ = fix_vector(further.col_mut(j)));
     Ok((Qr { q: first, r }, further))
 }

@@ -63,7 +63,7 @@ pub fn qr_pivoted<T: Element>(
     each(a.batch(), 6.0 * (m * n * k) as f64, run, (q, r, p, rank), |i, (q, r, p, rank), with| {
         let found = dense(a.at(i), conj_a, with)?;
         let (mut left, mut right) = (found.q, found.r);
-        fix_qr(&mut left, &mut right);
+        fix_qr(&mut left, &mut right, with)?;
         let diagonal = |i: usize| right.col(i)[i].re().to_f64();
         rank[0] = (0..k).filter(|&i| diagonal(i) > atol.max(rtol * diagonal(0))).count() as i64;
         p.copy_from_slice(&found.p);

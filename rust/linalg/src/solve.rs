@@ -3,7 +3,7 @@
 use tensoroxide_dense::{lu, solve_triangular as solve_one_triangular, Element};
 use tensoroxide_tensor::{View, ViewMut};
 
-use crate::stack::{each, Run, Stack, StackMut};
+use crate::stack::{each, Run, Stack};
 use crate::Error;
 
 /// The X with A·X = B, by elimination with partial pivoting ([`crate::lu`]), where `conj_a` and `conj_b` have the
@@ -41,7 +41,7 @@ pub fn solve<T: Element>(
     let a = Stack::new(a, "A")?;
     let n = a.square("A")?;
     let b = Stack::right_hand_sides(b, "B", n, a.batch())?;
-    let x = StackMut::new(x, "X", &b.like(n), a.batch())?;
+    let x = b.like(x, "X", n, a.batch())?;
     let work = (n * n) as f64 * (n + 2 * b.extents().1) as f64;
     each(a.batch(), work, run, x, |i, x, with| {
         let solution = lu(a.at(i), conj_a, with)?.solve(b.at(i), conj_b, with)?;
@@ -91,7 +91,7 @@ pub fn solve_triangular<T: Element>(
     let a = Stack::new(a, "A")?;
     let n = a.square("A")?;
     let b = Stack::right_hand_sides(b, "B", n, a.batch())?;
-    let x = StackMut::new(x, "X", &b.like(n), a.batch())?;
+    let x = b.like(x, "X", n, a.batch())?;
     let Triangle { upper, unit_diagonal } = triangle;
     each(a.batch(), (n * n * b.extents().1) as f64, run, x, |i, x, with| {
         let solution = solve_one_triangular(a.at(i), conj_a, upper, unit_diagonal, b.at(i), conj_b, with)?;

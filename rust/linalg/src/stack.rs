@@ -104,10 +104,16 @@ impl<'a, T: Element> Stack<'a, T> {
         (self.view.shape()[0], if self.rank > 1 { self.view.shape()[1] } else { 1 })
     }
 
-    /// Extents for an output of so many rows and as many columns as here; without columns for vectors.
-    pub(crate) fn like(&self, rows: usize) -> Vec<(usize, usize)> {
+    /// An output of so many rows and as many columns as here; without columns for vectors. As [`StackMut::new`].
+    pub(crate) fn like(
+        &self,
+        view: ViewMut<'a, T>,
+        operand: &'static str,
+        rows: usize,
+        batch: &[usize],
+    ) -> Result<StackMut<'a, T>, Error> {
         let (_, n) = self.extents();
-        [(rows, rows), (n, n)][..self.rank].to_vec()
+        StackMut::new(view, operand, &[(rows, rows), (n, n)][..self.rank], batch)
     }
 
     /// Rows of each matrix, which must be square.

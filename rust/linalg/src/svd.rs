@@ -1,11 +1,14 @@
 //! Singular values and vectors: the thin decomposition, whole and truncated, the full one, and the values alone.
 
-use tensoroxide_dense::{qr_full, svd, svd_values, Element, MatMut, Matrix, Plain, Resources, Svd};
+use tensoroxide_dense::{
+    qr_full, svd, svd_partial, svd_values, Element, MatMut, MatRef, Matrix, Partial, Plain, Resources, Svd,
+};
 use tensoroxide_tensor::{Real, Scalar, View, ViewMut};
 
 use crate::gauge::fix_vector;
+use crate::method::complete;
 use crate::stack::{column, each, write_adjoint, Chunks, Run, Stack, StackMut};
-use crate::{Error, Truncation};
+use crate::{Error, Method, Truncation};
 
 /// A = U·Diagonal(S)·Vᴴ, where `conj_a` has the elements of A conjugated first.
 ///
@@ -47,7 +50,7 @@ pub fn svd_compact<T: Element>(
     let a = Stack::new(a, "A")?;
     let k = a.extents().0.min(a.extents().1);
     let outputs = outputs(&a, (k, k), u, s, vh)?;
-    each(a.batch(), work(&a), run, outputs, |i, to, with| write(&mut svd(a.at(i), conj_a, with)?, k, to))
+    each(a.batch(), work(&a), run, outputs, |i, to, with| write(&mut svd(a.at(i), conj_a, with)?, k, to, with))
 }
 
 /// [`svd_compact`] with square, unitary factors: U is m×m, S has k = min(m, n) values, Vᴴ is n×n.
@@ -102,7 +105,7 @@ pub fn svd_full<T: Element>(
         } else {
             write_adjoint(vh.reborrow().block(k, 0, n - k, n)?, &mut further)?;
         }
-        write(&mut svd, k, (u, s, vh))
+        write(&mut svd, k, (u, s, vh), with)
     })
 }
 
@@ -148,11 +151,14 @@ pub fn svd_vals<T: Element>(a: View<'_, T>, conj_a: bool, s: ViewMut<'_, T::Real
 /// A stack is cut to one rank: the largest that one of its matrices needs. Of a stack more columns than `rank` may be
 /// written.
 ///
+/// [`Method`] says whether the whole decomposition is computed for that. A matrix done by the randomised method has as its
+/// error ‖A − U·Diagonal(S)·Vᴴ‖, computed as it is written here.
+///
 /// # Errors
 /// Those of [`svd_compact`], and [`Error::Tolerance`].
 ///
 /// ```
-/// use tensoroxide_linalg::{svd_trunc, Run, Truncation, Workspaces};
+/// use tensoroxide_linalg::{svd_trunc, Method, Run, Truncation, Workspaces};
 /// use tensoroxide_tensor::{View, ViewMut};
 /// let a = [0.0, 2.0, 3.0, 0.0];
 /// let (mut u, mut s, mut vh) = ([0.0; 2], [0.0], [0.0; 2]);
@@ -161,6 +167,7 @@ pub fn svd_vals<T: Element>(a: View<'_, T>, conj_a: bool, s: ViewMut<'_, T::Real
 ///     View::new(&a, &[2, 2], &[1, 2], 0)?,
 ///     false,
 ///     &Truncation { maxrank: Some(1), ..Default::default() },
+///     Method::Full,
 ///     ViewMut::new(&mut u, &[2, 1], &[1, 2], 0)?,
 ///     ViewMut::new(&mut s, &[1], &[1], 0)?,
 ///     ViewMut::new(&mut vh, &[1, 2], &[1, 1], 0)?,
@@ -176,25 +183,54 @@ pub fn svd_trunc<T: Element>(
     a: View<'_, T>,
     conj_a: bool,
     truncation: &Truncation,
+    method: Method,
     u: ViewMut<'_, T>,
     s: ViewMut<'_, T::Real>,
     vh: ViewMut<'_, T>,
     errors: &mut [f64],
     run: Run<'_>,
 ) -> Result<usize, Error> {
+    method.check()?;
     let a = Stack::new(a, "A")?;
     let k = a.extents().0.min(a.extents().1);
     let room = truncation.ceiling(k);
     let outputs = outputs(&a, (room, k), u, s, vh)?;
+    let partial = method.partial(room, k, a.batch(), run);
     truncated(a.batch(), k, truncation, errors, run, |values, run| {
         each(a.batch(), work(&a), run, (outputs, values), |i, (to, values), with| {
-            let mut svd = svd(a.at(i), conj_a, with)?;
-            values.copy_from_slice(&svd.s);
+            let leading = match partial {
+                Some(wanted) => leading(a.at(i), conj_a, wanted, truncation, values, with)?,
+                None => None,
+            };
+            let mut svd = match leading {
+                Some(svd) => svd,
+                None => {
+                    let svd = svd(a.at(i), conj_a, with)?;
+                    values.copy_from_slice(&svd.s);
+                    svd
+                }
+            };
             // The rank of a stack is known only when all are done.
             let rank = if a.batch().is_empty() { truncation.apply(&svd.s)?.rank } else { room };
-            write(&mut svd, rank, to)
+            write(&mut svd, rank, to, with)
         })
     })
+}
+
+/// The leading part of one matrix and all of its `values`, as far as they are known, if the rules can be sure of them.
+fn leading<'w, T: Element>(
+    a: MatRef<T>,
+    conj: bool,
+    wanted: Partial,
+    truncation: &Truncation,
+    values: &mut [T::Real],
+    with: Resources<'w>,
+) -> Result<Option<Svd<'w, T>>, Error> {
+    let Some(svd) = svd_partial(a, conj, wanted, with)? else {
+        return Ok(None);
+    };
+    let certain = complete(values, &svd.s, svd.rest, svd.residual, truncation, with)?;
+    Ok(certain.then_some(Svd { u: svd.u, s: svd.s, vh: svd.vh }))
 }
 
 /// The rank of a batch that is decomposed by `decompose`, which writes the `k` values of each matrix, and the errors.
@@ -223,7 +259,12 @@ pub(crate) fn truncated<R: Real + Plain>(
         }
         Ok(rank)
     });
+    // In this order, so that the same call finds each workspace, with what it has in it, in the same part again.
+    let other = run.workspaces.take();
     run.workspaces.give(workspace);
+    if let Some(other) = other {
+        run.workspaces.give(other);
+    }
     result
 }
 
@@ -254,12 +295,14 @@ fn write<T: Element>(
     Svd { u: left, s: values, vh: right }: &mut Svd<'_, T>,
     rank: usize,
     (u, s, vh): (MatMut<'_, T>, MatMut<'_, T::Real>, MatMut<'_, T>),
+    with: Resources<'_>,
 ) -> Result<(), Error> {
     let (m, n) = (left.rows(), right.cols());
     // U·D and Dᴴ·Vᴴ, with the phases D, have the same product.
-    for l in 0..rank {
-        let phase = fix_vector(left.col_mut(l));
-        (0..n).for_each(|j| right.col_mut(j)[l] *= phase);
+    let mut phases = with.zeros::<T>(rank)?;
+    phases.iter_mut().enumerate().for_each(|(l, phase)| *phase = fix_vector(left.col_mut(l)));
+    for j in 0..n {
+        right.col_mut(j).iter_mut().zip(&phases[..]).for_each(|(x, &phase)| *x *= phase);
     }
     u.block(0, 0, m, rank)?.copy_from(left.as_ref().block(0, 0, m, rank)?)?;
     vh.block(0, 0, rank, n)?.copy_from(right.as_ref().block(0, 0, rank, n)?)?;

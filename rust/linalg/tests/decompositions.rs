@@ -10,7 +10,7 @@ use common::{
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tensoroxide_dense::Element;
-use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Error, Truncation};
+use tensoroxide_linalg::{eigh_full, qr_compact, svd_compact, svd_trunc, Error, Method, Truncation};
 use tensoroxide_tensor::testing::{arrangement, poison, Arrangement};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Real, Scalar, Tensor};
 
@@ -74,7 +74,8 @@ impl Case {
             let views = (outputs.0.view_mut().unwrap(), outputs.1.view_mut().unwrap(), outputs.2.view_mut().unwrap());
             let mut error = [f64::NAN];
             let found =
-                svd_trunc(a.view(), self.conj, &truncation, views.0, views.1, views.2, &mut error, run()).unwrap();
+                svd_trunc(a.view(), self.conj, &truncation, Method::Full, views.0, views.1, views.2, &mut error, run())
+                    .unwrap();
             assert_eq!(found, rank);
             let same = |x: Complex64, y: Complex64, kept: bool| if kept { x == y } else { x.re.is_nan() };
             let kept_u = |i, l| if l < rank { at(&u, i, l) } else { Complex64::ZERO };
@@ -203,7 +204,7 @@ fn refusals_overwrite_nothing() {
             let (u, s, vh) = (x.view_mut().unwrap(), y.view_mut().unwrap(), z.view_mut().unwrap());
             let compact = svd_compact(a.view(), false, u, s, vh, run()).err();
             let (u, s, vh) = (x.view_mut().unwrap(), y.view_mut().unwrap(), z.view_mut().unwrap());
-            let trunc = svd_trunc(a.view(), false, t, u, s, vh, &mut [0.0], run()).err();
+            let trunc = svd_trunc(a.view(), false, t, Method::Full, u, s, vh, &mut [0.0], run()).err();
             let qr = qr_compact(a.view(), false, x.view_mut().unwrap(), z.view_mut().unwrap(), run()).err();
             let eigh = eigh_full(a.view(), false, y.view_mut().unwrap(), x.view_mut().unwrap(), run()).err();
             let results = [compact, trunc, qr, eigh];
@@ -270,6 +271,7 @@ fn truncation_of_a_known_spectrum() {
             a.view(),
             false,
             &truncation,
+            Method::Full,
             u.view_mut().unwrap(),
             s.view_mut().unwrap(),
             vh.view_mut().unwrap(),

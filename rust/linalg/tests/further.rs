@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tensoroxide_dense::Element;
 use tensoroxide_linalg as linalg;
-use tensoroxide_linalg::{Error, Function, Norm, Truncation};
+use tensoroxide_linalg::{Error, Function, Method, Norm, Truncation};
 use tensoroxide_tensor::testing::{arrangement, poison, Arrangement};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Real, Scalar, Tensor};
 
@@ -263,7 +263,8 @@ impl Case {
         let truncation = Truncation { maxrank: Some(rank), minrank: 0, ..Default::default() };
         let (mut kept, mut vectors, mut error) = (self.out::<T::Real>(&[rank], 1), self.out::<T>(&[n, rank], 2), [0.0]);
         let views = (kept.view_mut().unwrap(), vectors.view_mut().unwrap());
-        let found = linalg::eigh_trunc(a.view(), self.conj, &truncation, views.0, views.1, &mut error, run());
+        let found =
+            linalg::eigh_trunc(a.view(), self.conj, &truncation, Method::Full, views.0, views.1, &mut error, run());
         assert_eq!(found, Ok(rank));
         let (kept, vectors) = (numbers(&kept, size), M::of(&vectors, 1.0));
         assert!(kept.windows(2).all(|pair| pair[0].abs() >= pair[1].abs()));
@@ -472,22 +473,24 @@ fn stacks_are_cut_to_one_rank() {
     let (mut u, mut s, mut vh) = (plain::<f64>(&[3, 3, 2, 2]), plain::<f64>(&[3, 2, 2]), plain::<f64>(&[3, 3, 2, 2]));
     let mut errors = [f64::NAN; 4];
     let views = (u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap());
-    let rank = linalg::svd_trunc(a.view(), false, &truncation, views.0, views.1, views.2, &mut errors, run());
+    let rank =
+        linalg::svd_trunc(a.view(), false, &truncation, Method::Full, views.0, views.1, views.2, &mut errors, run());
     assert_eq!((rank, errors), (Ok(3), [0.0; 4]));
     let truncation = Truncation { atol: 2.5, ..truncation };
     let views = (u.view_mut().unwrap(), s.view_mut().unwrap(), vh.view_mut().unwrap());
-    let rank = linalg::svd_trunc(a.view(), false, &truncation, views.0, views.1, views.2, &mut errors, run());
+    let rank =
+        linalg::svd_trunc(a.view(), false, &truncation, Method::Full, views.0, views.1, views.2, &mut errors, run());
     assert_eq!(rank, Ok(2));
     assert!(errors.iter().zip([2.0, 0.5, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
     let (mut w, mut v) = (plain::<f64>(&[3, 2, 2]), plain::<f64>(&[3, 3, 2, 2]));
     let views = (w.view_mut().unwrap(), v.view_mut().unwrap());
-    let rank = linalg::eigh_trunc(a.view(), false, &truncation, views.0, views.1, &mut errors, run());
+    let rank = linalg::eigh_trunc(a.view(), false, &truncation, Method::Full, views.0, views.1, &mut errors, run());
     assert_eq!(rank, Ok(2));
     assert!(errors.iter().zip([2.0, 0.5, 0.0, 1.0]).all(|(x, y)| (x - y).abs() < 1e-14));
     let value = |l| w.view().get(&[l, 1, 1]).unwrap();
     assert!((value(0) + 9.0).abs() < 1e-14 && (value(1) - 3.0).abs() < 1e-14);
     let views = (w.view_mut().unwrap(), v.view_mut().unwrap());
-    let few = linalg::eigh_trunc(a.view(), false, &truncation, views.0, views.1, &mut errors[..3], run());
+    let few = linalg::eigh_trunc(a.view(), false, &truncation, Method::Full, views.0, views.1, &mut errors[..3], run());
     assert!(matches!(few, Err(Error::Shape { operand: "the errors", .. })));
 }
 

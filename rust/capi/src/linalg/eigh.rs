@@ -84,7 +84,7 @@ pub unsafe extern "C" fn tox_eigh_trunc(
         // SAFETY: the caller's promise.
         let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
-        let limits = unsafe { limits.as_ref() }.map(truncation).transpose()?.unwrap_or_default();
+        let (rules, method) = unsafe { truncation(limits) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [w, v] } = unsafe { tensors(a, [("w", w), ("v", v)]) }?;
         let batch = a.shape().iter().skip(2).product();
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn tox_eigh_trunc(
         let kept = with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, w, v) = unsafe { (view::<T>(&a, "a")?, view_mut(&w, "w")?, view_mut(&v, "v")?) };
-            linalg::eigh_trunc(a, conj_a != 0, &limits, w, v, error, run)?
+            linalg::eigh_trunc(a, conj_a != 0, &rules, method, w, v, error, run)?
         });
         rank[0] = kept as i64;
         Ok(())
