@@ -40,10 +40,7 @@ struct Case<T: Scalar> {
     truncation: Truncation,
 }
 
-fn view<T: Copy>(x: &mut Tensor<T>) -> ViewMut<'_, T>
-where
-    T: Scalar,
-{
+fn view<T: Scalar>(x: &mut Tensor<T>) -> ViewMut<'_, T> {
     x.view_mut().unwrap()
 }
 

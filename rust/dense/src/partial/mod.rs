@@ -120,14 +120,14 @@ impl<'w> Product<'w> {
     }
 
     fn of<T: Element>(self, a: MatRef<T>, b: MatRef<T>) -> Result<Matrix<'w, T>, Error> {
-        self.new((a, false), (b, false))
+        self.make((a, false), (b, false))
     }
 
     fn adjoint_of<T: Element>(self, a: MatRef<T>, b: MatRef<T>) -> Result<Matrix<'w, T>, Error> {
-        self.new((a.t(), true), (b, false))
+        self.make((a.t(), true), (b, false))
     }
 
-    fn new<T: Element>(
+    fn make<T: Element>(
         self,
         (a, conj_a): (MatRef<T>, bool),
         (b, conj_b): (MatRef<T>, bool),

@@ -82,13 +82,13 @@ pub fn svd_partial<'w, T: Element>(
 
     let len = right.len;
     let (w, zh) = (inner.u.as_ref().block(0, 0, len, count)?, inner.vh.as_ref().block(0, 0, count, len)?);
-    let u = product.new((left.columns(0, len)?, false), (zh.t(), true))?;
-    let vh = product.new((w.t(), true), (right.columns(0, len)?.t(), true))?;
+    let u = product.make((left.columns(0, len)?, false), (zh.t(), true))?;
+    let vh = product.make((w.t(), true), (right.columns(0, len)?.t(), true))?;
     let mut scaled = with.copy_of(u.as_ref(), false)?;
     (0..count).for_each(|l| scaled.col_mut(l).iter_mut().for_each(|x| *x = x.scale(inner.s[l])));
     // From here on, A is what is left of it.
     product.add(-T::ONE, (scaled.as_ref(), false), (vh.as_ref(), false), a.as_mut())?;
-    let residual = frobenius(&product.new((a.as_ref(), false), (vh.as_ref().t(), true))?);
+    let residual = frobenius(&product.make((a.as_ref(), false), (vh.as_ref().t(), true))?);
     let sound = residual <= tolerance && orthonormal(u.as_ref(), product)? && orthonormal(vh.as_ref().t(), product)?;
     if !sound {
         return Ok(None);
