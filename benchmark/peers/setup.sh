@@ -57,8 +57,10 @@ else
     skip cpueinsum "it could not be built: $folder/cpueinsum.log"
 fi
 
-# Another Julia with another depot than the one that runs the benchmark.
-julia="env -u JULIA_DEPOT_PATH -u JULIA_LOAD_PATH -u JULIA_PROJECT ${BENCHMARK_JULIA:-} --startup-file=no"
+# Another Julia with another depot: the variables of the one that runs the benchmark would lead it to the wrong files
+# (an unpacked Julia 1.5 says in JULIA_BINDIR where it is).
+julia="env -u JULIA_BINDIR -u JULIA_DEPOT_PATH -u JULIA_LOAD_PATH -u JULIA_PROJECT"
+julia="$julia ${BENCHMARK_JULIA:-} --startup-file=no"
 for package in TensorOperations OMEinsum; do
     if [ -z "${BENCHMARK_JULIA:-}" ]; then
         skip $package "BENCHMARK_JULIA names no Julia that has it"
