@@ -162,6 +162,11 @@ struct Engine
     tox_logabsdet::Ptr{Cvoid}
     tox_lstsq::Ptr{Cvoid}
     tox_pinv::Ptr{Cvoid}
+    tox_eig_full::Ptr{Cvoid}
+    tox_eig_vals::Ptr{Cvoid}
+    tox_schur_full::Ptr{Cvoid}
+    tox_schur_vals::Ptr{Cvoid}
+    tox_krylov_complex_result::Ptr{Cvoid}
 
 end
 
@@ -265,9 +270,14 @@ krylov_result(handle, i, value, normres, vector, residual) =
     check(ccall(ENGINE[].tox_krylov_result, Int32,
                 (Ptr{Cvoid}, Csize_t, Ptr{Cdouble}, Ptr{Cdouble}, Ptr{DLTensor}, Ptr{DLTensor}),
                 handle, i, value, normres, vector, residual))
+krylov_complex_result(handle, i, value, normres, vector, residual) =
+    check(ccall(ENGINE[].tox_krylov_complex_result, Int32,
+                (Ptr{Cvoid}, Csize_t, Ptr{ComplexF64}, Ptr{Cdouble}, Ptr{DLTensor}, Ptr{DLTensor}),
+                handle, i, value, normres, vector, residual))
 # Functions of one input and of one, two or three outputs, without anything else.
-for (outputs, names) in ((1, (:svd_vals, :qr_null, :lq_null, :eigh_vals, :expm)),
-                         (2, (:qr_full, :lq_compact, :lq_full, :left_polar, :right_polar)), (3, (:svd_full,)))
+for (outputs, names) in ((1, (:svd_vals, :qr_null, :lq_null, :eigh_vals, :expm, :eig_vals, :schur_vals)),
+                         (2, (:qr_full, :lq_compact, :lq_full, :left_polar, :right_polar, :eig_full)),
+                         (3, (:svd_full, :schur_full)))
     for name in names
         types = Expr(:tuple, :(Ptr{DLTensor}), :Int32, ntuple(_ -> :(Ptr{DLTensor}), outputs)..., :(Ptr{RunOptions}))
         tensors = [:(tensor(t, $(k + 1))) for k in 1:outputs]

@@ -2,7 +2,7 @@
 
 const BLAS_ROUTINES = [t * "gemm" for t in ("s", "d", "c", "z")]
 const LAPACK_ROUTINES = vcat([t * r for t in ("s", "d", "c", "z") for r in ("gesdd", "gesvd", "geqrf", "getrf", "getri",
-                                                                              "potrf", "trtrs")],
+                                                                              "potrf", "trtrs", "geev", "gees")],
                              [t * r for t in ("s", "d") for r in ("orgqr", "syevd")],
                              [t * r for t in ("c", "z") for r in ("ungqr", "heevd")])
 

@@ -108,30 +108,38 @@ function Base.show(io::IO, info::ConvergenceInfo)
 end
 
 const EIGSOLVE, EXPONENTIATE, LINSOLVE, LINSOLVE_POSITIVE = Int32(0), Int32(1), Int32(2), Int32(3)
+const EIGSOLVE_GENERAL = Int32(4)
+# In the order of the engine's codes.
+const WHICH = (:SR, :LR, :LM, :SI, :LI)
 
 """
     vals, vecs, info = eigsolve(map, x₀, howmany = 1, which = :LM; krylovdim = 30, maxiter = 100, tol = 1e-12,
                                 ishermitian = true, eager = false, space = nothing)
 
-The `howmany` extreme eigenvalues of a Hermitian linear map, with their eigenvectors, by Lanczos with full
-orthogonalisation and thick restarts. `map` is a function of an array of the size of `x₀`, which returns one of the
-same size and keeps none of them, or a [`PlannedMap`](@ref).
+The `howmany` extreme eigenvalues of a linear map, with their eigenvectors. For a Hermitian map by Lanczos with full
+orthogonalisation and thick restarts; for any other, with `ishermitian = false`, by Arnoldi with Krylov–Schur
+restarts. `map` is a function of an array of the size of `x₀`, which returns one of the same size and keeps none of
+them, or a [`PlannedMap`](@ref).
 
-- `which`: `:SR` the smallest, `:LR` the largest, `:LM` those of largest magnitude
-- `krylovdim`: the most Krylov vectors; more than `howmany`, unless they span the whole space
+- `which`: `:LM` those of largest magnitude, `:LR` of largest, `:SR` of smallest real part; with `ishermitian = false`
+  and complex vectors also `:LI` of largest, `:SI` of smallest imaginary part
+- `krylovdim`: the most Krylov vectors; more than `howmany`, or than `howmany + 1` where a real map is not Hermitian,
+  unless they span the whole space
 - `maxiter`: the most Krylov spaces, the first one and restarts
 - `tol`: an eigenvalue has converged when `norm(A·v - λ·v) ≤ tol`, or when that is as small as rounding allows; 1e-12,
   or `eps^(4/5)` where that is larger
 - `eager`: look after every application whether all have converged, not only when the space is full
 - `space`: a [`KrylovSpace`](@ref) to work in
 
-`vals` holds exactly `howmany` real numbers in the order that `which` says, `vecs` arrays like `x₀`, orthonormal, in
-each of which the entry of largest magnitude (the first of equals) is real and positive; `info` is a
-[`ConvergenceInfo`](@ref TensorOxide.ConvergenceInfo): look at `info.converged`.
+`vals` holds exactly `howmany` numbers in the order that `which` says, `vecs` arrays like `x₀`, of norm 1, in each of
+which the entry of largest magnitude (the first of equals) is real and positive; `info` is a [`ConvergenceInfo`](@ref
+TensorOxide.ConvergenceInfo): look at `info.converged`. For a Hermitian map values are real and vectors orthonormal.
+With `ishermitian = false` both are complex, also where the map is real: values that are not real then come in pairs
+of exact conjugates, the one with the positive imaginary part first, and so do their vectors.
 
 Throws an `ArgumentError` for a start vector that is zero, for `NaN` or infinity in a vector, for a map that turns out
-not to be Hermitian (`ishermitian = false` is not supported), and for numbers that no problem can have; a
-`DimensionMismatch` if the map returns another number of elements.
+not to be Hermitian without `ishermitian = false`, and for numbers that no problem can have; a `DimensionMismatch` if
+the map returns another number of elements.
 
 ```jldoctest
 julia> using TensorOxide
@@ -145,25 +153,35 @@ julia> round.(vals; digits = 12)
 
 julia> info.converged, info.numops
 (2, 3)
+
+julia> vals, vecs, info = TensorOxide.eigsolve(x -> [0 -2; 2 0] * x, [1.0, 0.0], 2, :LM; ishermitian = false);
+
+julia> vals ≈ [2im, -2im]
+true
 ```
 """
 function eigsolve(map, x₀, howmany::Integer = 1, which::Symbol = :LM; krylovdim::Integer = 30, maxiter::Integer = 100,
                   tol::Real = default_tolerance(x₀), ishermitian::Bool = true, eager::Bool = false, space = nothing)
-    ishermitian || throw(ArgumentError("eigsolve is for Hermitian maps; ishermitian = false is not supported"))
-    code = which === :SR ? 0 : which === :LR ? 1 : which === :LM ? 2 :
-           throw(ArgumentError("which = $(repr(which)) is none of :SR, :LR, :LM"))
+    code = findfirst(==(which), WHICH)
+    code === nothing && throw(ArgumentError("which = $(repr(which)) is none of :LM, :LR, :SR, :LI, :SI"))
     counts = natural(howmany = howmany, krylovdim = krylovdim, maxiter = maxiter)
-    problem = KrylovProblem(EIGSOLVE, code, counts..., tol, 0, eager, 0, 0, 0, 0, 1, 0)
+    method = ishermitian ? EIGSOLVE : EIGSOLVE_GENERAL
+    problem = KrylovProblem(method, code - 1, counts..., tol, 0, eager, 0, 0, 0, 0, 1, 0)
     return with_space(space, x₀) do s, x
         info = run_krylov(map, s, problem, x, nothing)
-        vals = Vector{real(eltype(x))}(undef, howmany)
-        normres = similar(vals)
-        vecs, residual = [similar(x) for _ in 1:howmany], [similar(x) for _ in 1:howmany]
-        for k in 1:howmany
-            vals[k], normres[k] = krylov_result!(s, k, vecs[k], residual[k])
-        end
-        return vals, vecs, convergence(info, residual, normres)
+        return ishermitian ? eigenpairs(real(eltype(x)), s, x, howmany, info, krylov_result!) :
+               eigenpairs(complex(eltype(x)), s, complex(x), howmany, info, krylov_complex_result!)
     end
+end
+
+"Values of type `V`, vectors like `x`, and how it went."
+function eigenpairs(::Type{V}, space, x, howmany, info, result!) where {V}
+    vals, normres = Vector{V}(undef, howmany), Vector{real(V)}(undef, howmany)
+    vecs, residual = [similar(x) for _ in 1:howmany], [similar(x) for _ in 1:howmany]
+    for k in 1:howmany
+        vals[k], normres[k] = result!(space, k, vecs[k], residual[k])
+    end
+    return vals, vecs, convergence(info, residual, normres)
 end
 
 """
@@ -322,6 +340,15 @@ function krylov_result!(space::KrylovSpace{T}, k, vector::Array{T}, residual) wh
     value, normres = Ref(0.0), Ref(0.0)
     tensors_of(vector, residual) do v, r
         GC.@preserve space krylov_result(space.handle, k - 1, value, normres, v, r)
+    end
+    return value[], normres[]
+end
+
+"The same of a problem with complex results."
+function krylov_complex_result!(space::KrylovSpace, k, vector::Array, residual)
+    value, normres = Ref(0.0im), Ref(0.0)
+    tensors_of(vector, residual) do v, r
+        GC.@preserve space krylov_complex_result(space.handle, k - 1, value, normres, v, r)
     end
     return value[], normres[]
 end

@@ -62,6 +62,41 @@ gauge(v) = (k = findfirst(x -> abs(x) >= maximum(abs, v) * (1 - 1e-3), v); imag(
     @test TO.eigsolve(x -> map(x), θ, 1, :SR; space = space)[1:2] == (vals, vecs)
 end
 
+@testset "maps that are not Hermitian, $T" for T in TYPES
+    rng = MersenneTwister(22)
+    ε = eps(real(T))
+    for n in (1, 2, 6, 60)
+        A = randn(rng, T, n, n) / T(sqrt(n)) + Diagonal(T[k <= 6 ? (1.4, -1.7, 1.6, -1.2, 0.3, 2)[k] : 0 for k in 1:n])
+        λ = eigvals(A)
+        x = randn(rng, T, n)
+        whichs = [:LM => abs, :LR => real, :SR => x -> -real(x)]
+        T <: Complex && append!(whichs, [:LI => imag, :SI => x -> -imag(x)])
+        for map in maps(A), (which, key) in whichs, howmany in 1:min(n, 4)
+            options = (krylovdim = 20, maxiter = 500, tol = 1e3ε, ishermitian = false)
+            vals, vecs, info = TO.eigsolve(map, x, howmany, which; options...)
+            @test (vals, vecs) isa Tuple{Vector{complex(T)},Vector{Vector{complex(T)}}}
+            @test info.converged == howmany && length(vals) == length(vecs) == howmany
+            # The values are as extreme as those of the dense decomposition, and are among them.
+            @test key.(vals) ≈ sort(key.(λ); rev = true)[1:howmany] atol = 1e5ε
+            @test all(v -> minimum(abs.(λ .- v)) <= 1e5ε, vals)
+            for (λ, v, r, size) in zip(vals, vecs, info.residual, info.normres)
+                @test norm(v) ≈ 1 && gauge(v)
+                @test A * v - λ * v ≈ r atol = 300ε
+                @test norm(r) ≈ size atol = 300ε
+            end
+            paired(k) = (vals[k-1], vecs[k-1]) == (conj(vals[k]), conj(vecs[k]))
+            T <: Real && @test all(k -> imag(vals[k]) >= 0 || paired(k), 1:howmany)
+            same = TO.eigsolve(map, x, howmany, which; options...)
+            @test same[1] == vals && same[2] == vecs
+        end
+    end
+    θ = randn(rng, T, 3, 4)
+    L = randn(rng, T, 4, 4)
+    plan = contraction_plan("ab,bc->ac", ((3, 4), (4, 4)); eltype = T)
+    vals, vecs, info = TO.eigsolve(TO.PlannedMap(plan, L; free = 1), θ, 2, :LM; ishermitian = false)
+    @test vecs[1] isa Matrix{complex(T)} && size(vecs[1]) == (3, 4) && minimum(abs.(eigvals(L) .- vals[1])) < 1e4ε
+end
+
 @testset "ways to end" begin
     rng = MersenneTwister(21)
     A = hermitian(rng, Float64, 300)
@@ -69,6 +104,11 @@ end
     @test info.converged == 0 && info.numiter == 2 && all(info.normres .> 1e-12)
     @test TO.eigsolve(identity, ones(4), 3)[1] ≈ ones(3)
     @test TO.eigsolve(zero, ones(4), 4)[1] == zeros(4)
+    cycle(x) = [x[2:end]; 0.5x[1]]
+    few = TO.eigsolve(cycle, randn(rng, 300), 2, :LR; krylovdim = 5, maxiter = 2, ishermitian = false)[3]
+    @test few.converged == 0 && few.numiter == 2 && all(few.normres .> 1e-12)
+    @test TO.eigsolve(identity, ones(4), 3; ishermitian = false)[1] ≈ ones(3)
+    @test TO.eigsolve(x -> [0 -2; 2 0] * x, [1, 0], 2; ishermitian = false)[1] ≈ [2im, -2im]
     eager = TO.eigsolve(x -> A * x, randn(rng, 300), 1, :LR; tol = 0.1, eager = true)
     @test eager[3].converged == 1 && eager[3].numops < 30
     @test TO.exponentiate(x -> A * x, 1, zeros(300))[1] == zeros(300)
@@ -92,7 +132,9 @@ end
                  () -> TO.eigsolve(x -> x * NaN, x), () -> TO.eigsolve(x -> [0 -1; 1 0] * x, x),
                  () -> TO.eigsolve(f, x, 3), () -> TO.eigsolve(f, x, 0), () -> TO.eigsolve(f, x, 1, :SM),
                  () -> TO.eigsolve(f, x, 1, :SR; tol = -1), () -> TO.eigsolve(f, x, 1, :SR; maxiter = 0),
-                 () -> TO.eigsolve(f, ones(5), 2, :SR; krylovdim = 2), () -> TO.eigsolve(f, x; ishermitian = false),
+                 () -> TO.eigsolve(f, ones(5), 2, :SR; krylovdim = 2),
+                 () -> TO.eigsolve(f, x, 1, :LI), () -> TO.eigsolve(f, x, 1, :SI; ishermitian = false),
+                 () -> TO.eigsolve(f, ones(5), 2, :SR; krylovdim = 3, ishermitian = false),
                  () -> TO.eigsolve(f, x; space = TO.KrylovSpace{Float32}()), () -> TO.eigsolve(f, big.(x)),
                  () -> TO.eigsolve(f, 1.0), () -> TO.exponentiate(f, NaN, x), () -> TO.exponentiate(f, 1e4, x),
                  () -> TO.linsolve(f, [Inf, 0.0]), () -> TO.linsolve(x -> -x, x; isposdef = true),

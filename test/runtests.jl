@@ -2,8 +2,8 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "linalg_solve",
-               "krylov", "errors", "host", "doctests", "build", "examples"]
+const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig",
+               "linalg_solve", "krylov", "errors", "host", "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("factors.jl")

@@ -6,13 +6,13 @@ use std::ptr::{null, null_mut};
 use tensoroxide_dense::Element;
 use tensoroxide_einsum::Einsum;
 use tensoroxide_krylov::{
-    solve, ConjugateGradients, ConvergenceInfo, Eigsolve, Exponential, Exponentiate, Gmres, Lanczos, Linsolve,
+    solve, Arnoldi, ConjugateGradients, ConvergenceInfo, Eigsolve, Exponential, Exponentiate, Gmres, Lanczos, Linsolve,
     PlannedMap, Solver, Step, Which,
 };
 use tensoroxide_tensor::dlpack::{Borrowed, DLDataType, DLTensor};
 use tensoroxide_tensor::kernels::axpby;
 use tensoroxide_tensor::layout::column_major_strides;
-use tensoroxide_tensor::{Complex32, Complex64, DType, Real, Threads, View, ViewMut};
+use tensoroxide_tensor::{Complex32, Complex64, DType, Real, Scalar, Threads, View, ViewMut};
 
 use crate::host::threads;
 use crate::plan::{slice, tox_plan, AnyEinsum};
@@ -27,25 +27,33 @@ pub const TOX_EXPONENTIATE: i32 = 1;
 pub const TOX_LINSOLVE: i32 = 2;
 /// The same where a0 + a1·A is Hermitian and positive definite: conjugate gradients.
 pub const TOX_LINSOLVE_POSITIVE: i32 = 3;
+/// Extreme eigenvalues of any map, complex ones: restarted Arnoldi.
+pub const TOX_EIGSOLVE_GENERAL: i32 = 4;
 
-/// The smallest eigenvalues, ascending.
+/// The eigenvalues with the smallest real part, ascending.
 pub const TOX_SMALLEST_REAL: i32 = 0;
-/// The largest eigenvalues, descending.
+/// Those with the largest real part, descending.
 pub const TOX_LARGEST_REAL: i32 = 1;
-/// The eigenvalues of largest magnitude, descending; of two with the same magnitude the negative one first.
+/// The eigenvalues of largest magnitude, descending; of two with the same magnitude that with the smaller real part
+/// first.
 pub const TOX_LARGEST_MAGNITUDE: i32 = 2;
+/// Those with the smallest imaginary part, ascending: for `TOX_EIGSOLVE_GENERAL` over complex vectors.
+pub const TOX_SMALLEST_IMAGINARY: i32 = 3;
+/// Those with the largest imaginary part, descending: likewise.
+pub const TOX_LARGEST_IMAGINARY: i32 = 4;
 
 /// A problem. What a method does not know is not read.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct tox_krylov_problem {
-    /// `TOX_EIGSOLVE`, `TOX_EXPONENTIATE`, `TOX_LINSOLVE` or `TOX_LINSOLVE_POSITIVE`.
+    /// `TOX_EIGSOLVE`, `TOX_EIGSOLVE_GENERAL`, `TOX_EXPONENTIATE`, `TOX_LINSOLVE` or `TOX_LINSOLVE_POSITIVE`.
     pub method: i32,
-    /// Eigenvalues: which ones, `TOX_SMALLEST_REAL`, `TOX_LARGEST_REAL` or `TOX_LARGEST_MAGNITUDE`.
+    /// Eigenvalues: which ones, `TOX_SMALLEST_REAL` and so on.
     pub which: i32,
     /// Eigenvalues: how many.
     pub howmany: usize,
-    /// The most vectors of a Krylov space; for eigenvalues more than `howmany`, unless that is the whole space.
+    /// The most vectors of a Krylov space; for eigenvalues more than `howmany`, for
+    /// `TOX_EIGSOLVE_GENERAL` over real vectors by two or more, unless that is the whole space.
     pub krylovdim: usize,
     /// The most Krylov spaces, or time steps; krylovdim·maxiter iterations of conjugate gradients.
     pub maxiter: usize,
@@ -98,6 +106,7 @@ enum AnyKrylov {
 struct Methods<T: Element> {
     now: i32,
     lanczos: Lanczos<T>,
+    arnoldi: Arnoldi<T>,
     exponential: Exponential<T>,
     gmres: Gmres<T>,
     gradients: ConjugateGradients<T>,
@@ -109,6 +118,7 @@ impl<T: Element> Default for Methods<T> {
         Methods {
             now: TOX_EIGSOLVE,
             lanczos: Lanczos::default(),
+            arnoldi: Arnoldi::default(),
             exponential: Exponential::default(),
             gmres: Gmres::default(),
             gradients: ConjugateGradients::default(),
@@ -146,14 +156,20 @@ impl<T: Element> Methods<T> {
         self.ended = false;
         self.now = method;
         match method {
-            TOX_EIGSOLVE => {
+            TOX_EIGSOLVE | TOX_EIGSOLVE_GENERAL => {
                 let which = match problem.which {
                     TOX_SMALLEST_REAL => Which::SmallestReal,
                     TOX_LARGEST_REAL => Which::LargestReal,
                     TOX_LARGEST_MAGNITUDE => Which::LargestMagnitude,
+                    TOX_SMALLEST_IMAGINARY => Which::SmallestImaginary,
+                    TOX_LARGEST_IMAGINARY => Which::LargestImaginary,
                     code => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("{code} names no eigenvalues"))),
                 };
-                copy_in(x, self.lanczos.start(n, Eigsolve { howmany, which, krylovdim, maxiter, tol, eager })?)
+                let options = Eigsolve { howmany, which, krylovdim, maxiter, tol, eager };
+                match method {
+                    TOX_EIGSOLVE => copy_in(x, self.lanczos.start(n, options)?),
+                    _ => copy_in(x, self.arnoldi.start(n, options)?),
+                }
             }
             TOX_EXPONENTIATE => {
                 let t = Complex64::new(problem.t_re, problem.t_im);
@@ -185,6 +201,7 @@ impl<T: Element> Methods<T> {
             TOX_EXPONENTIATE => self.exponential.next(),
             TOX_LINSOLVE => self.gmres.next(),
             TOX_LINSOLVE_POSITIVE => self.gradients.next(),
+            TOX_EIGSOLVE_GENERAL => self.arnoldi.next(),
             _ => self.lanczos.next(),
         }?;
         self.ended = step == Step::Done;
@@ -203,6 +220,7 @@ impl<T: Element> Methods<T> {
             TOX_EXPONENTIATE => solve(&mut self.exponential, apply),
             TOX_LINSOLVE => solve(&mut self.gmres, apply),
             TOX_LINSOLVE_POSITIVE => solve(&mut self.gradients, apply),
+            TOX_EIGSOLVE_GENERAL => solve(&mut self.arnoldi, apply),
             _ => solve(&mut self.lanczos, apply),
         }?;
         self.ended = true;
@@ -214,6 +232,7 @@ impl<T: Element> Methods<T> {
             TOX_EXPONENTIATE => (self.exponential.info(), 1),
             TOX_LINSOLVE => (self.gmres.info(), 1),
             TOX_LINSOLVE_POSITIVE => (self.gradients.info(), 1),
+            TOX_EIGSOLVE_GENERAL => (self.arnoldi.info(), self.arnoldi.values().len()),
             _ => (self.lanczos.info(), self.lanczos.values().len()),
         };
         let ConvergenceInfo { converged, numiter, numops } = info;
@@ -449,7 +468,7 @@ pub unsafe extern "C" fn tox_krylov_info(krylov: *const tox_krylov, info: *mut t
 /// Writes result `i`, from 0, of a problem that has come to its end: the eigenvalue to `*value`, the norm of its
 /// residual (for exponentials the estimated error) to `*normres`, the vector to `vector`, and its residual, A·v − λ·v
 /// or b − (a0 + a1·A)·x, to `residual`, which are tensors of as many elements as `x` had. What is NULL is not
-/// written; exponentials have no residual.
+/// written; exponentials have no residual. For `TOX_EIGSOLVE_GENERAL` see `tox_krylov_complex_result`.
 ///
 /// # Safety
 /// As `tox_krylov_start`; nothing else uses the tensors during the call.
@@ -469,6 +488,9 @@ pub unsafe extern "C" fn tox_krylov_result(
         with_methods!(&krylov.0, methods => {
             if i as u64 >= methods.info().results {
                 return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no result {i}")));
+            }
+            if methods.now == TOX_EIGSOLVE_GENERAL {
+                return Err(Failure::new(TOX_INVALID_ARGUMENT, "complex: see tox_krylov_complex_result"));
             }
             let (of_value, of_residual, x) = methods.result(i);
             if !vector.is_null() {
@@ -505,4 +527,50 @@ impl<T: Element> Methods<T> {
             }
         }
     }
+}
+
+/// Writes result `i`, from 0, of a problem `TOX_EIGSOLVE_GENERAL` that has come to its end: real and imaginary part
+/// of the eigenvalue to `value`, the norm of its residual to `*normres`, the vector to `vector`, and A·v − λ·v to
+/// `residual`, which are complex tensors, also where the map is real, of as many elements as `x` had. What is NULL is
+/// not written.
+///
+/// # Safety
+/// As `tox_krylov_start`; two numbers can be written to `value`; nothing else uses the tensors during the call.
+#[no_mangle]
+pub unsafe extern "C" fn tox_krylov_complex_result(
+    krylov: *const tox_krylov,
+    i: usize,
+    value: *mut f64,
+    normres: *mut f64,
+    vector: *const DLTensor,
+    residual: *const DLTensor,
+) -> tox_status {
+    guard(|| {
+        // SAFETY: the caller's promise.
+        let (krylov, normres) = unsafe { (krylov.as_ref(), normres.as_mut()) };
+        let krylov = krylov.ok_or_else(|| Failure::null("krylov"))?;
+        with_methods!(&krylov.0, methods => {
+            if methods.now != TOX_EIGSOLVE_GENERAL || i as u64 >= methods.info().results {
+                return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no complex result {i}")));
+            }
+            let arnoldi = &methods.arnoldi;
+            if !vector.is_null() {
+                // SAFETY: the caller's promise.
+                unsafe { copy_out(arnoldi.vector(i), &borrow(vector, "the vector")?, "the vector") }?;
+            }
+            if !residual.is_null() {
+                let mut of_vector = arnoldi.vector(i).to_vec();
+                arnoldi.residual(i, &mut of_vector);
+                // SAFETY: the caller's promise.
+                unsafe { copy_out(&of_vector, &borrow(residual, "the residual")?, "the residual") }?;
+            }
+            if !value.is_null() {
+                let of_value = arnoldi.values()[i].to_c64();
+                // SAFETY: the caller's promise.
+                unsafe { (*value, *value.add(1)) = (of_value.re, of_value.im) };
+            }
+            normres.into_iter().for_each(|normres| *normres = arnoldi.normres()[i].to_f64());
+        });
+        Ok(())
+    })
 }

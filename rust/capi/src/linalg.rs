@@ -3,11 +3,13 @@
 //! The first two axes of a tensor are the rows and columns of a matrix. Further axes are a batch, the same for all
 //! tensors of a call: each of its matrices is decomposed. Of a batch that fails, some matrices may have been written.
 
+mod eig;
 mod eigh;
 mod functions;
 mod orthogonal;
 mod svd;
 
+pub use eig::*;
 pub use eigh::*;
 pub use functions::*;
 pub use orthogonal::*;

@@ -82,7 +82,7 @@ impl From<tensoroxide_dense::Error> for Failure {
             Error::Shape { .. } | Error::Rank { .. } => TOX_DIMENSION_MISMATCH,
             Error::Overlap => TOX_ALIASING,
             Error::NotFinite => TOX_NOT_FINITE,
-            Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::NoConvergence | Error::Exhausted { .. } => TOX_NO_CONVERGENCE,
             Error::Singular { .. } => TOX_SINGULAR,
             Error::NotPositiveDefinite { .. } => TOX_NOT_POSITIVE_DEFINITE,
             Error::OutOfMemory => TOX_OUT_OF_MEMORY,
@@ -116,7 +116,7 @@ impl From<tensoroxide_linalg::Error> for Failure {
         let status = match cause {
             Error::Rank { .. } | Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
             Error::NotFinite => TOX_NOT_FINITE,
-            Error::NoConvergence => TOX_NO_CONVERGENCE,
+            Error::NoConvergence | Error::Exhausted { .. } => TOX_NO_CONVERGENCE,
             Error::Singular { .. } => TOX_SINGULAR,
             Error::NotPositiveDefinite { .. } => TOX_NOT_POSITIVE_DEFINITE,
             Error::OutOfMemory => TOX_OUT_OF_MEMORY,

@@ -2,6 +2,7 @@
 
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
+use crate::own::{Ask, Double, Values};
 use crate::scaling::Triangle;
 use crate::workspace::Plain;
 use crate::{blas, lapack, own, Eigh, Error, MatMut, MatRef, Matrix, Qr, Svd, Workspace};
@@ -18,6 +19,8 @@ type Lent<T> = Option<Result<T, Error>>;
 /// Not nameable outside, so that [`Element`] is sealed.
 #[allow(missing_docs)] // said above, for all of them
 pub trait Kernels: Plain + Scalar<Real: Plain> {
+    type Complex: Kernels<Real = Self::Real>;
+    type Double: Kernels<Real = f64> + Double;
     fn lent_gemm<'c>(
         alpha: Self,
         a: MatRef<Self>,
@@ -43,12 +46,22 @@ pub trait Kernels: Plain + Scalar<Real: Plain> {
     fn own_lu_complete(a: &mut Matrix<'_, Self>, row_swaps: &mut [i64], column_swaps: &mut [i64]);
     fn own_cholesky(a: &mut Matrix<'_, Self>) -> Result<(), usize>;
     fn own_triangular(a: &Matrix<'_, Self>, triangle: Triangle, b: &mut Matrix<'_, Self>);
+    fn lent_geev<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Values<'w, Self::Double>>;
+    fn lent_gees<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Values<'w, Self>>;
+    fn own_nonsymmetric<'w>(
+        a: Matrix<'w, Self::Double>,
+        ask: Ask,
+        balance: bool,
+        workspace: &'w Workspace,
+    ) -> Result<Values<'w, Self::Double>, Error>;
 }
 
 macro_rules! kernels {
     ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident, $getrf:ident, $getri:ident,
-     $potrf:ident, $trtrs:ident) => {
+     $potrf:ident, $trtrs:ident, $geev:ident, $gees:ident, $complex:ty, $double:ty) => {
         impl Kernels for $t {
+            type Complex = $complex;
+            type Double = $double;
             fn lent_gemm<'c>(
                 alpha: Self,
                 a: MatRef<Self>,
@@ -132,11 +145,35 @@ macro_rules! kernels {
             ) -> Result<Eigh<'w, Self>, Error> {
                 own::eigh(a.as_ref(), vectors, workspace)
             }
+            fn lent_geev<'w>(
+                a: &Matrix<'_, Self>,
+                vectors: bool,
+                workspace: &'w Workspace,
+            ) -> Lent<Values<'w, $double>> {
+                lapack::$geev(a, vectors, workspace)
+            }
+            fn lent_gees<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Values<'w, Self>> {
+                lapack::$gees(a, vectors, workspace)
+            }
+            fn own_nonsymmetric<'w>(
+                a: Matrix<'w, $double>,
+                ask: Ask,
+                balance: bool,
+                workspace: &'w Workspace,
+            ) -> Result<Values<'w, $double>, Error> {
+                own::nonsymmetric(a, ask, balance, workspace)
+            }
         }
     };
 }
 
-kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd, sgetrf, sgetri, spotrf, strtrs);
-kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd, dgetrf, dgetri, dpotrf, dtrtrs);
-kernels!(Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd, cgetrf, cgetri, cpotrf, ctrtrs);
-kernels!(Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd, zgetrf, zgetri, zpotrf, ztrtrs);
+kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd, sgetrf, sgetri, spotrf, strtrs, sgeev, sgees, Complex32, f64);
+kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd, dgetrf, dgetri, dpotrf, dtrtrs, dgeev, dgees, Complex64, f64);
+kernels!(
+    Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd, cgetrf, cgetri, cpotrf, ctrtrs, cgeev, cgees, Complex32,
+    Complex64
+);
+kernels!(
+    Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd, zgetrf, zgetri, zpotrf, ztrtrs, zgeev, zgees, Complex64,
+    Complex64
+);

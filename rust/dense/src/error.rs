@@ -28,6 +28,11 @@ pub enum Error {
     NotFinite,
     /// An iteration ended without a result, also after every remedy was tried.
     NoConvergence,
+    /// Every driver was tried, and none gave a result that is one.
+    Exhausted {
+        /// The drivers, in this order.
+        tried: &'static str,
+    },
     /// A pivot is exactly zero: the matrix is singular, or to rounding so near to singular that this is all that is left.
     Singular {
         /// Its place on the diagonal, counted from 0.
@@ -57,6 +62,7 @@ impl fmt::Display for Error {
             Error::Overlap => f.write_str("two elements of an output matrix share memory"),
             Error::NotFinite => f.write_str("the matrix holds NaN or infinity"),
             Error::NoConvergence => f.write_str("the iteration did not converge"),
+            Error::Exhausted { tried } => write!(f, "no driver converged to a small residual; tried: {tried}"),
             Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
             Error::NotPositiveDefinite { index } => {
                 write!(

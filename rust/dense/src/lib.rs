@@ -11,6 +11,7 @@
 
 mod blas;
 mod cholesky;
+mod eig;
 mod eigh;
 mod element;
 mod error;
@@ -26,12 +27,14 @@ mod provider;
 mod qr;
 mod qr_pivoted;
 mod scaling;
+mod schur;
 mod small;
 mod svd;
 mod triangular;
 mod workspace;
 
 pub use cholesky::cholesky;
+pub use eig::{eig, eig_values, Eig};
 pub use eigh::{eigh, eigh_values, Eigh};
 pub use element::Element;
 pub use error::Error;
@@ -44,6 +47,7 @@ pub use partial::{eigh_partial, svd_partial, Partial, PartialEigh, PartialSvd};
 pub use provider::{is_lent, lend_blas, lend_lapack, provider, set_provider, Provider};
 pub use qr::{qr, qr_full, Qr};
 pub use qr_pivoted::{qr_pivoted, QrPivoted};
+pub use schur::{schur, schur_values, Schur};
 pub use svd::{svd, svd_values, Svd};
 pub use triangular::solve_triangular;
 pub use workspace::{Memory, Plain, Resources, Workspace};

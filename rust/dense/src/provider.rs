@@ -53,8 +53,9 @@ pub unsafe fn lend_blas(name: &str, function: *const c_void) -> Result<(), Error
     unsafe { blas::lend(name, function) }
 }
 
-/// Lends a LAPACK routine: `"gesdd"`, `"gesvd"`, `"geqrf"`, `"getrf"`, `"getri"`, `"potrf"`, `"trtrs"` behind the letter of the type, and `"orgqr"`, `"syevd"` for
-/// `s` and `d`, `"ungqr"`, `"heevd"` for `c` and `z`. Lending one again keeps the first.
+/// Lends a LAPACK routine: `"gesdd"`, `"gesvd"`, `"geqrf"`, `"getrf"`, `"getri"`, `"potrf"`, `"trtrs"`, `"geev"`,
+/// `"gees"` behind the letter of the type, and `"orgqr"`, `"syevd"` for `s` and `d`, `"ungqr"`, `"heevd"` for `c` and
+/// `z`. Lending one again keeps the first.
 ///
 /// # Errors
 /// [`Error::UnknownRoutine`], [`Error::NullPointer`].

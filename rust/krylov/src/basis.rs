@@ -47,6 +47,11 @@ impl<T: Element> Basis<T> {
         &mut self.data[j * self.stride..][..self.n]
     }
 
+    /// The first k columns.
+    pub(crate) fn columns(&self, k: usize) -> Result<MatRef<'_, T>, Error> {
+        Ok(MatRef::from_slice(&self.data, self.n, k, 1, self.stride as isize)?)
+    }
+
     /// Column i to read and column j > i to write.
     pub(crate) fn pair(&mut self, i: usize, j: usize) -> (&[T], &mut [T]) {
         let (before, from) = self.data.split_at_mut(j * self.stride);

@@ -19,11 +19,15 @@ pub enum Which {
     SmallestReal,
     /// The largest, descending.
     LargestReal,
-    /// The largest in magnitude, descending; of two with the same magnitude the negative one first.
+    /// The largest in magnitude, descending; of two with the same magnitude the one with the smaller real part first.
     LargestMagnitude,
+    /// Those with the smallest imaginary part, ascending; for [`Arnoldi`](crate::Arnoldi) with complex vectors only.
+    SmallestImaginary,
+    /// Those with the largest imaginary part, descending; likewise.
+    LargestImaginary,
 }
 
-/// What is asked of [`Lanczos`].
+/// What is asked of [`Lanczos`] or [`Arnoldi`](crate::Arnoldi).
 #[derive(Clone, Copy, Debug)]
 pub struct Eigsolve {
     /// How many eigenvalues.
@@ -123,6 +127,22 @@ pub(crate) fn check_arguments(n: usize, krylovdim: usize, maxiter: usize, tolera
     }
 }
 
+/// The most vectors of a Krylov space: `more` than `howmany`, or the whole space.
+pub(crate) fn check_count(n: usize, options: &Eigsolve, more: usize) -> Result<usize, Error> {
+    let Eigsolve { howmany, krylovdim, .. } = *options;
+    check_arguments(n, krylovdim, options.maxiter, &[options.tol])?;
+    if howmany == 0 || howmany > n {
+        return Err(Error::Argument(format!("howmany = {howmany}, but there are 1 to {n} eigenvalues")));
+    }
+    let dimension = krylovdim.min(n);
+    if dimension < n && dimension < howmany + more {
+        let least = howmany + more;
+        let text = format!("krylovdim = {krylovdim} is too small for howmany = {howmany}; take {least} or more");
+        return Err(Error::Argument(text));
+    }
+    Ok(dimension)
+}
+
 impl<T: Element> Lanczos<T> {
     /// Begins a problem in vectors of n elements, and hands out the start vector to be filled.
     ///
@@ -131,17 +151,10 @@ impl<T: Element> Lanczos<T> {
     pub fn start(&mut self, n: usize, options: Eigsolve) -> Result<&mut [T], Error> {
         self.state = State::Ended;
         self.forget();
-        let Eigsolve { howmany, krylovdim, .. } = options;
-        check_arguments(n, krylovdim, options.maxiter, &[options.tol])?;
-        if howmany == 0 || howmany > n {
-            return Err(Error::Argument(format!("howmany = {howmany}, but there are 1 to {n} eigenvalues")));
+        if matches!(options.which, Which::SmallestImaginary | Which::LargestImaginary) {
+            return Err(Error::Argument("the eigenvalues of a Hermitian map have no imaginary parts".into()));
         }
-        let dimension = krylovdim.min(n);
-        if dimension < n && dimension <= howmany {
-            let text =
-                format!("krylovdim = {krylovdim} is too small for howmany = {howmany}; take {} or more", howmany + 1);
-            return Err(Error::Argument(text));
-        }
+        let dimension = check_count(n, &options, 1)?;
         self.basis.resize(n, dimension + 1)?;
         self.projected.clear(dimension);
         (self.options, self.n, self.dimension) = (options, n, dimension);
@@ -238,7 +251,7 @@ impl<T: Element> Lanczos<T> {
         match options.which {
             Which::SmallestReal => order.extend(0..k),
             Which::LargestReal => order.extend((0..k).rev()),
-            Which::LargestMagnitude => {
+            _ => {
                 // Ascending values: the largest magnitude is at one of the ends of what is left.
                 let (mut low, mut high) = (0, k);
                 while low < high {

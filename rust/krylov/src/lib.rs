@@ -6,6 +6,7 @@
 //! | | problem | method |
 //! |---|---|---|
 //! | [`Lanczos`] | extreme eigenvalues of a Hermitian map | thick-restarted Lanczos |
+//! | [`Arnoldi`] | extreme eigenvalues of any map | Arnoldi with Krylov–Schur restarts |
 //! | [`Exponential`] | exp(t·A)·x for a Hermitian map | Lanczos with adaptive time steps |
 //! | [`Gmres`] | (a₀ + a₁·A)·x = b | restarted GMRES |
 //! | [`ConjugateGradients`] | the same, positive definite | conjugate gradients |
@@ -13,6 +14,7 @@
 //! All own their vectors, in one piece of memory that is kept from problem to problem: a problem of no larger size
 //! takes none. [`PlannedMap`] makes a contraction plan the map. The same input gives the same bits.
 
+mod arnoldi;
 mod basis;
 mod conjugate_gradients;
 mod error;
@@ -21,8 +23,10 @@ mod gmres;
 mod lanczos;
 mod planned;
 mod projected;
+mod schur;
 mod system;
 
+pub use arnoldi::Arnoldi;
 pub use conjugate_gradients::ConjugateGradients;
 pub use error::Error;
 pub use exponential::{Exponential, Exponentiate};

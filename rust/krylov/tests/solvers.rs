@@ -122,7 +122,7 @@ fn chosen(values: &[f64], which: Which, howmany: usize) -> Vec<f64> {
     match which {
         Which::SmallestReal => {}
         Which::LargestReal => values.reverse(),
-        Which::LargestMagnitude => values.sort_by(|x, y| y.abs().total_cmp(&x.abs())),
+        _ => values.sort_by(|x, y| y.abs().total_cmp(&x.abs())),
     }
     values.truncate(howmany);
     values

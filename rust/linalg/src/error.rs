@@ -45,6 +45,11 @@ pub enum Error {
     NotFinite,
     /// The iteration ended without a result.
     NoConvergence,
+    /// Every driver was tried, and none gave a result that is one.
+    Exhausted {
+        /// The drivers, in this order.
+        tried: &'static str,
+    },
     /// A pivot of a matrix that must be regular is exactly zero.
     Singular {
         /// Its place on the diagonal, counted from 0.
@@ -93,6 +98,7 @@ impl fmt::Display for Error {
                 f.write_str("the matrix holds NaN or infinity, or its factors are too large for its type")
             }
             Error::NoConvergence => f.write_str("the decomposition did not converge"),
+            Error::Exhausted { tried } => write!(f, "no driver converged to a small residual; tried: {tried}"),
             Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
             Error::NotPositiveDefinite { index } => {
                 write!(
@@ -125,6 +131,7 @@ impl From<tensoroxide_dense::Error> for Error {
         match error {
             tensoroxide_dense::Error::NotFinite => Error::NotFinite,
             tensoroxide_dense::Error::OutOfMemory => Error::OutOfMemory,
+            tensoroxide_dense::Error::Exhausted { tried } => Error::Exhausted { tried },
             tensoroxide_dense::Error::Singular { index } => Error::Singular { index },
             tensoroxide_dense::Error::NotPositiveDefinite { index } => Error::NotPositiveDefinite { index },
             _ => Error::NoConvergence,

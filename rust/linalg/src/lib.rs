@@ -7,6 +7,7 @@
 //! How an operation runs, [`Run`] says: on which threads, in whose memory, and who computes.
 
 mod cholesky;
+mod eig;
 mod eigh;
 mod error;
 mod functions;
@@ -19,12 +20,14 @@ mod norms;
 mod polar;
 mod qr;
 mod qr_pivoted;
+mod schur;
 mod solve;
 mod stack;
 mod svd;
 mod truncation;
 
 pub use cholesky::cholesky;
+pub use eig::{eig_full, eig_vals};
 pub use eigh::{eigh_full, eigh_range, eigh_trunc, eigh_vals};
 pub use error::Error;
 pub use functions::{expm, hermitian_function, Function};
@@ -37,6 +40,7 @@ pub use norms::{norm, Norm};
 pub use polar::{left_polar, right_polar};
 pub use qr::{qr_compact, qr_full, qr_null};
 pub use qr_pivoted::qr_pivoted;
+pub use schur::{schur_full, schur_vals};
 pub use solve::{solve, solve_triangular, Triangle};
 pub use stack::{Run, Workspaces};
 pub use svd::{svd_compact, svd_full, svd_trunc, svd_vals};

@@ -4,12 +4,14 @@
 //! routine's `info` other than 0 is [`Error::NoConvergence`]: positive it says just that, and negative (an argument that
 //! it does not take) that someone else should compute.
 
+mod eig;
 mod eigh;
 mod lu;
 mod qr;
 mod svd;
 mod table;
 
+pub(crate) use eig::{cgees, cgeev, dgees, dgeev, sgees, sgeev, zgees, zgeev};
 pub(crate) use eigh::{cheevd, dsyevd, ssyevd, zheevd};
 pub(crate) use lu::{
     cgetrf, cgetri, cpotrf, ctrtrs, dgetrf, dgetri, dpotrf, dtrtrs, sgetrf, sgetri, spotrf, strtrs, zgetrf, zgetri,

@@ -35,11 +35,13 @@ pub(super) struct Routines {
     pub(super) getri: Slot,
     pub(super) potrf: Slot,
     pub(super) trtrs: Slot,
+    pub(super) geev: Slot,
+    pub(super) gees: Slot,
 }
 
 macro_rules! routines {
     ($($table:ident: $gesdd:literal $gesvd:literal $geqrf:literal $orgqr:literal $syevd:literal
-      $getrf:literal $getri:literal $potrf:literal $trtrs:literal;)*) => {
+      $getrf:literal $getri:literal $potrf:literal $trtrs:literal $geev:literal $gees:literal;)*) => {
         $(pub(super) static $table: Routines = Routines {
             gesdd: Slot::new($gesdd),
             gesvd: Slot::new($gesvd),
@@ -50,12 +52,14 @@ macro_rules! routines {
             getri: Slot::new($getri),
             potrf: Slot::new($potrf),
             trtrs: Slot::new($trtrs),
+            geev: Slot::new($geev),
+            gees: Slot::new($gees),
         };)*
 
         fn find(name: &str) -> Option<&'static Slot> {
             let slots = [$(
                 &$table.gesdd, &$table.gesvd, &$table.geqrf, &$table.orgqr, &$table.syevd, &$table.getrf, &$table.getri,
-                &$table.potrf, &$table.trtrs
+                &$table.potrf, &$table.trtrs, &$table.geev, &$table.gees
             ),*];
             slots.into_iter().find(|slot| slot.name == name)
         }
@@ -63,10 +67,10 @@ macro_rules! routines {
 }
 
 routines! {
-    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd" "sgetrf" "sgetri" "spotrf" "strtrs";
-    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd" "dgetrf" "dgetri" "dpotrf" "dtrtrs";
-    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd" "cgetrf" "cgetri" "cpotrf" "ctrtrs";
-    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd" "zgetrf" "zgetri" "zpotrf" "ztrtrs";
+    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd" "sgetrf" "sgetri" "spotrf" "strtrs" "sgeev" "sgees";
+    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd" "dgetrf" "dgetri" "dpotrf" "dtrtrs" "dgeev" "dgees";
+    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd" "cgetrf" "cgetri" "cpotrf" "ctrtrs" "cgeev" "cgees";
+    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd" "zgetrf" "zgetri" "zpotrf" "ztrtrs" "zgeev" "zgees";
 }
 
 /// # Safety

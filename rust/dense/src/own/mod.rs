@@ -6,8 +6,10 @@
 
 mod cholesky;
 mod eigh;
+mod evd;
 mod gemm;
 mod lu;
+mod nonsymmetric;
 mod qr;
 mod svd;
 mod triangular;
@@ -16,6 +18,7 @@ pub(crate) use cholesky::cholesky;
 pub(crate) use eigh::eigh;
 pub(crate) use gemm::gemm;
 pub(crate) use lu::{lu, lu_complete};
+pub(crate) use nonsymmetric::{nonsymmetric, Ask, Double, Values};
 pub(crate) use qr::qr;
 pub(crate) use svd::svd;
 pub(crate) use triangular::{divide, solve};
