@@ -36,7 +36,7 @@ function schur_holds(A, T, Z, w)
         i = first[k] ? k : k - 1
         im = sqrt(abs(T[i, i+1])) * sqrt(abs(T[i+1, i]))
         standard = T[i, i] == T[i+1, i+1] && T[i, i+1] * T[i+1, i] < 0
-        return standard && isapprox(imag(w[k]), first[k] ? im : -im; rtol = 8eps(im))
+        return standard && isapprox(imag(w[k]), first[k] ? im : -im; rtol = 8eps(typeof(im)))
     end
 end
 roots_are(w, v; tol) = all(x -> minimum(abs.(v .- x)) <= tol, w) && all(x -> minimum(abs.(w .- x)) <= tol, v)

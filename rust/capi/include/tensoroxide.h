@@ -55,14 +55,24 @@ typedef struct {
 // The same where a0 + a1·A is Hermitian and positive definite: conjugate gradients.
 #define TOX_LINSOLVE_POSITIVE 3
 
-// The smallest eigenvalues, ascending.
+// Extreme eigenvalues of any map, complex ones: restarted Arnoldi.
+#define TOX_EIGSOLVE_GENERAL 4
+
+// The eigenvalues with the smallest real part, ascending.
 #define TOX_SMALLEST_REAL 0
 
-// The largest eigenvalues, descending.
+// Those with the largest real part, descending.
 #define TOX_LARGEST_REAL 1
 
-// The eigenvalues of largest magnitude, descending; of two with the same magnitude the negative one first.
+// The eigenvalues of largest magnitude, descending; of two with the same magnitude that with the smaller real part
+// first.
 #define TOX_LARGEST_MAGNITUDE 2
+
+// Those with the smallest imaginary part, ascending: for `TOX_EIGSOLVE_GENERAL` over complex vectors.
+#define TOX_SMALLEST_IMAGINARY 3
+
+// Those with the largest imaginary part, descending: likewise.
+#define TOX_LARGEST_IMAGINARY 4
 
 // The whole decomposition is computed.
 #define TOX_METHOD_FULL 0
@@ -161,13 +171,14 @@ typedef int32_t tox_status;
 
 // A problem. What a method does not know is not read.
 typedef struct {
-  // `TOX_EIGSOLVE`, `TOX_EXPONENTIATE`, `TOX_LINSOLVE` or `TOX_LINSOLVE_POSITIVE`.
+  // `TOX_EIGSOLVE`, `TOX_EIGSOLVE_GENERAL`, `TOX_EXPONENTIATE`, `TOX_LINSOLVE` or `TOX_LINSOLVE_POSITIVE`.
   int32_t method;
-  // Eigenvalues: which ones, `TOX_SMALLEST_REAL`, `TOX_LARGEST_REAL` or `TOX_LARGEST_MAGNITUDE`.
+  // Eigenvalues: which ones, `TOX_SMALLEST_REAL` and so on.
   int32_t which;
   // Eigenvalues: how many.
   size_t howmany;
-  // The most vectors of a Krylov space; for eigenvalues more than `howmany`, unless that is the whole space.
+  // The most vectors of a Krylov space; for eigenvalues more than `howmany`, for
+  // `TOX_EIGSOLVE_GENERAL` over real vectors by two or more, unless that is the whole space.
   size_t krylovdim;
   // The most Krylov spaces, or time steps; krylovdim·maxiter iterations of conjugate gradients.
   size_t maxiter;
@@ -434,7 +445,7 @@ tox_status tox_krylov_info(const tox_krylov *krylov, tox_krylov_info_t *info);
 // Writes result `i`, from 0, of a problem that has come to its end: the eigenvalue to `*value`, the norm of its
 // residual (for exponentials the estimated error) to `*normres`, the vector to `vector`, and its residual, A·v − λ·v
 // or b − (a0 + a1·A)·x, to `residual`, which are tensors of as many elements as `x` had. What is NULL is not
-// written; exponentials have no residual.
+// written; exponentials have no residual. For `TOX_EIGSOLVE_GENERAL` see `tox_krylov_complex_result`.
 //
 // # Safety
 // As `tox_krylov_start`; nothing else uses the tensors during the call.
@@ -444,6 +455,20 @@ tox_status tox_krylov_result(const tox_krylov *krylov,
                              double *normres,
                              const DLTensor *vector,
                              const DLTensor *residual);
+
+// Writes result `i`, from 0, of a problem `TOX_EIGSOLVE_GENERAL` that has come to its end: real and imaginary part
+// of the eigenvalue to `value`, the norm of its residual to `*normres`, the vector to `vector`, and A·v − λ·v to
+// `residual`, which are complex tensors, also where the map is real, of as many elements as `x` had. What is NULL is
+// not written.
+//
+// # Safety
+// As `tox_krylov_start`; two numbers can be written to `value`; nothing else uses the tensors during the call.
+tox_status tox_krylov_complex_result(const tox_krylov *krylov,
+                                     size_t i,
+                                     double *value,
+                                     double *normres,
+                                     const DLTensor *vector,
+                                     const DLTensor *residual);
 
 // Makes a workspace, without any memory at first.
 //
@@ -503,6 +528,42 @@ tox_status tox_qr_compact(const DLTensor *a, int32_t conj_a, const DLTensor *q, 
 // # Safety
 // As `tox_svd_compact`.
 tox_status tox_eigh_full(const DLTensor *a, int32_t conj_a, const DLTensor *w, const DLTensor *v, const tox_run *run);
+
+// A·V = V·Diagonal(W). `a` is n×n, conjugated first if `conj_a` is not 0; `w` n, complex; `v` n×n, complex: each
+// column has norm 1, and its entry of largest magnitude is real and positive. W is sorted by real part and, where
+// that is equal to rounding, by imaginary part; for a real `a`, pairs are exact conjugates, values and vectors.
+//
+// Fails as `tox_svd_compact`; the text of `TOX_NO_CONVERGENCE` says which drivers were tried.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eig_full(const DLTensor *a, int32_t conj_a, const DLTensor *w, const DLTensor *v, const tox_run *run);
+
+// The eigenvalues of `tox_eig_full` alone. Fails likewise.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_eig_vals(const DLTensor *a, int32_t conj_a, const DLTensor *w, const tox_run *run);
+
+// A = Z·T·Zᴴ with unitary Z. `a`, `t` and `z` are n×n, `a` conjugated first if `conj_a` is not 0; `w` n, complex. T
+// is upper triangular; of a real `a` quasi-triangular, with blocks of 2×2 for conjugate eigenvalues. `w` are the
+// eigenvalues in the order of T's diagonal, which is that of the driver. The entry of largest magnitude in each
+// column of Z, but for the second column of a block of 2×2, is real and positive. Fails as `tox_eig_full`.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_schur_full(const DLTensor *a,
+                          int32_t conj_a,
+                          const DLTensor *t,
+                          const DLTensor *z,
+                          const DLTensor *w,
+                          const tox_run *run);
+
+// The eigenvalues of `tox_schur_full` alone, equal to those up to rounding and order. Fails likewise.
+//
+// # Safety
+// As `tox_svd_compact`.
+tox_status tox_schur_vals(const DLTensor *a, int32_t conj_a, const DLTensor *w, const tox_run *run);
 
 // The n eigenvalues of a Hermitian A, ascending. `a` is n×n, of which only the lower triangle is read, conjugated
 // first if `conj_a` is not 0; `w` n, real. Fails as `tox_svd_compact`.

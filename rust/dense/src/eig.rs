@@ -38,7 +38,7 @@ const RESIDUAL: f64 = 10.0;
 /// ```
 /// use tensoroxide_dense::{eig, MatRef, Resources, Workspace};
 /// let workspace = Workspace::default();
-/// let a = [0.0, 1.0, -1.0, 0.0];
+/// let a = [0.0f64, 1.0, -1.0, 0.0];
 /// let eig = eig(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!(eig.w[0].re.abs() < 1e-15 && (eig.w[0].im.abs() - 1.0).abs() < 1e-15);
 /// assert_eq!(eig.w[1], eig.w[0].conj());
@@ -56,7 +56,7 @@ pub fn eig<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> Res
 /// ```
 /// use tensoroxide_dense::{eig_values, MatRef, Resources, Workspace};
 /// let workspace = Workspace::default();
-/// let a = [0.0, 1.0, -1.0, 0.0];
+/// let a = [0.0f64, 1.0, -1.0, 0.0];
 /// let w = eig_values(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((w[0] * w[1] - 1.0).norm() < 1e-15);
 /// # Ok::<(), tensoroxide_dense::Error>(())
@@ -84,7 +84,9 @@ fn decompose<'w, T: Element>(
         return Ok(Eig { w: with.zeros(0)?, v: with.matrix(0, 0)? });
     }
     let values = any_driver(&a, vectors, with)?;
-    Ok(Eig { w: scaled_back(&values.w, e, with)?, v: unpacked(&values, with)? })
+    let w = scaled_back(&values.w, e, with)?;
+    let v = unpacked(&values, &w, with)?;
+    Ok(Eig { w, v })
 }
 
 /// Eigenvalues times 2^e in the element type; [`Error::NotFinite`] if one is too large for it.
@@ -218,9 +220,10 @@ fn element<D: Plain + Scalar>(v: &Matrix<'_, D>, i: usize, j: usize, columns: us
     }
 }
 
-/// The vectors of packed ones, normalised.
+/// The vectors of packed ones, normalised, for the eigenvalues `w` as they are returned.
 fn unpacked<'w, D: Plain + Scalar<Real = f64>, C: Plain + Scalar>(
     values: &Values<'_, D>,
+    w: &[C],
     with: Resources<'w>,
 ) -> Result<Matrix<'w, C>, Error> {
     let n = values.v.cols();
@@ -236,9 +239,34 @@ fn unpacked<'w, D: Plain + Scalar<Real = f64>, C: Plain + Scalar>(
                 v.col_mut(j + 1)[i] = C::from_c64(x.conj());
             }
         }
+        if columns == 2 && w[j].im() == Scalar::ZERO {
+            parted(&mut v, j);
+        }
         j += columns;
     }
     Ok(v)
+}
+
+/// Replaces the vectors of a pair whose imaginary parts are too small for the type, so that its values are real and equal, by
+/// real vectors: the real and the imaginary part, where the largest entry is real, and if the latter is next to nothing, the
+/// former twice.
+fn parted<C: Plain + Scalar>(v: &mut Matrix<'_, C>, j: usize) {
+    let lead = v.col(j).iter().map(|x| x.to_c64()).fold(Complex64::ZERO, |lead, x| match x.norm() > lead.norm() {
+        true => x,
+        false => lead,
+    });
+    let phase = lead.conj() / lead.norm();
+    let (mut re, mut im) = (0.0, 0.0);
+    for x in v.col(j) {
+        let x = x.to_c64() * phase;
+        (re, im) = (re + x.re * x.re, im + x.im * x.im);
+    }
+    let (re, im) = (re.sqrt(), im.sqrt());
+    for i in 0..v.rows() {
+        let x = v.col(j)[i].to_c64() * phase;
+        v.col_mut(j)[i] = C::from_c64((x.re / re).into());
+        v.col_mut(j + 1)[i] = C::from_c64(if im > 1e-6 { x.im / im } else { x.re / re }.into());
+    }
 }
 
 #[cfg(test)]

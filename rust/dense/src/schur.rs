@@ -34,7 +34,7 @@ pub struct Schur<'w, T: Element> {
 /// ```
 /// use tensoroxide_dense::{schur, MatRef, Resources, Workspace};
 /// let workspace = Workspace::default();
-/// let a = [0.0, 1.0, -1.0, 0.0];
+/// let a = [0.0f64, 1.0, -1.0, 0.0];
 /// let schur = schur(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((schur.t.col(0)[1] * schur.t.col(1)[0] + 1.0).abs() < 1e-15);
 /// assert!((schur.w[0].im - 1.0).abs() < 1e-15);
@@ -59,7 +59,7 @@ pub fn schur<'w, T: Element>(a: MatRef<T>, conj: bool, with: Resources<'w>) -> R
 /// ```
 /// use tensoroxide_dense::{schur_values, MatRef, Resources, Workspace};
 /// let workspace = Workspace::default();
-/// let a = [2.0, 0.0, 1.0, 3.0];
+/// let a = [2.0f64, 0.0, 1.0, 3.0];
 /// let w = schur_values(MatRef::from_slice(&a, 2, 2, 1, 2)?, false, Resources::of(&workspace))?;
 /// assert!((w[0] * w[1] - 6.0).norm() < 1e-14);
 /// # Ok::<(), tensoroxide_dense::Error>(())

@@ -26,6 +26,7 @@ fn real<T: Scalar>(x: f64) -> T {
 }
 
 /// The common part of both: values, vectors, info. `a` is not what it was, as LAPACK does.
+#[allow(clippy::too_many_arguments)] // most of LAPACK's own
 unsafe fn answer<T: Element>(
     which: usize,
     job: u8,

@@ -52,7 +52,7 @@ pub struct Arnoldi<T: Element> {
     values: Vec<T::Complex>,
     normres: Vec<T::Real>,
     vectors: Vec<T::Complex>,
-    /// The residual of each eigenvector as a multiple of the vector behind the space.
+    /// The residual of each eigenvector as a multiple of the vector behind the space, which is not normalised.
     residuals: Vec<T::Complex>,
     info: ConvergenceInfo,
 }
@@ -226,8 +226,8 @@ impl<T: Element> Arnoldi<T> {
                 };
             }
             let real = vector.iter().all(|x| x.im() == Scalar::ZERO);
-            let mut last = self.projected.last(i) * self.residue.to_f64();
-            self.normres.push(T::Real::from_f64(last.norm()));
+            let mut last = self.projected.last(i);
+            self.normres.push(T::Real::from_f64(self.residue.to_f64() * last.norm()));
             if pair {
                 last = self.residuals[i - 1].to_c64().conj();
             } else {

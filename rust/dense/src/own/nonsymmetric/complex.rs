@@ -6,6 +6,7 @@
 use tensoroxide_tensor::simd::{Simd, Vector, MAX_LANES};
 use tensoroxide_tensor::Complex64;
 
+use super::substitution::divide;
 use super::{size, Columns, Double, Values};
 use crate::{Error, Matrix, Workspace};
 
@@ -160,10 +161,10 @@ fn shift(h: &Columns<'_, Complex64>, start: usize, end: usize, steps: usize) -> 
     let s = s.max(size(x));
     let (xs, us) = (x / s, u / s);
     let mut y = s * root(xs * xs + us * us);
-    if x.re * y.re + x.im * y.im < 0.0 {
+    if xs.re * y.re + xs.im * y.im < 0.0 {
         y = -y;
     }
-    here - u * (u / (x + y))
+    here - u * divide(u, x + y)
 }
 
 /// A rotation (c, s; −s̄, c) with real c ≥ 0 that takes (f, g) to (r, 0): c, s and r.

@@ -19,7 +19,7 @@ fn least(value: Complex64, n: usize) -> f64 {
 
 /// a/b without undue overflow, for |b| above the smallest normal number (Smith, Commun. ACM 5, 435 (1962)).
 #[inline(always)]
-fn divide(a: Complex64, b: Complex64) -> Complex64 {
+pub(super) fn divide(a: Complex64, b: Complex64) -> Complex64 {
     if b.im == 0.0 {
         return Complex64::new(a.re / b.re, a.im / b.re);
     }
