@@ -227,7 +227,8 @@ impl Case {
             }
         }
         let known = match self.kind {
-            1 => Some(0),
+            // A random vector of one element may be 0.
+            1 | 4 if x.norm() == 0.0 => Some(0),
             2 | 4 => Some(k.min(1)),
             3 if m > 0 => Some((0..n).map(|j| (j + 1) % m).collect::<std::collections::BTreeSet<_>>().len()),
             _ => None,
