@@ -124,7 +124,8 @@ them, or a [`PlannedMap`](@ref).
 - `which`: `:LM` those of largest magnitude, `:LR` of largest, `:SR` of smallest real part; with `ishermitian = false`
   and complex vectors also `:LI` of largest, `:SI` of smallest imaginary part
 - `krylovdim`: the most Krylov vectors; more than `howmany`, or than `howmany + 1` where a real map is not Hermitian,
-  unless they span the whole space
+  unless they span the whole space. Of values that differ by little, in what `which` looks at, a small space may pass
+  over one
 - `maxiter`: the most Krylov spaces, the first one and restarts
 - `tol`: an eigenvalue has converged when `norm(A·v - λ·v) ≤ tol`, or when that is as small as rounding allows; 1e-12,
   or `eps^(4/5)` where that is larger

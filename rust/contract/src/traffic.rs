@@ -105,3 +105,53 @@ pub(crate) fn first<const N: usize>(loops: &[Loop<N>], most: usize) -> impl Iter
         Loop { extent, strides: l.strides }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loops<const D: usize>(steps: [(usize, isize); D]) -> [Loop<1>; D] {
+        steps.map(|(extent, stride)| Loop { extent, strides: [stride] })
+    }
+
+    #[test]
+    fn lines_are_counted_once() {
+        let lines = |steps: &[(usize, isize)]| {
+            let loops = steps.iter().map(|&(extent, stride)| Loop { extent, strides: [stride] });
+            footprint(loops, 0, 8) / LINE
+        };
+        // Numbers of 8 bytes: 8 to a line, 4 of which every second one meets, 1 of which every eighth.
+        assert_eq!(
+            [lines(&[(64, 1)]), lines(&[(64, 2)]), lines(&[(64, 8)]), lines(&[(64, -1)])],
+            [8.0, 16.0, 64.0, 8.0]
+        );
+        // The line is filled by loops in any order; what repeats meets nothing new.
+        assert_eq!(lines(&[(2, 4), (100, 1000), (4, 1)]), 100.0);
+        assert_eq!([lines(&[(8, 1), (5, 0)]), lines(&[])], [1.0, 1.0]);
+    }
+
+    #[test]
+    fn what_lies_together_is_met_sooner() {
+        let bytes = 8.0 * 1e6;
+        let time = |steps: [(usize, isize); 2]| sweep(loops(steps), 0, 8, bytes);
+        // A column at a time, in whichever order the loops are given; ever eighth elements on other pages; so few
+        // of those streams that they are fetched ahead.
+        assert_eq!(time([(1000, 1), (1000, 1000)]), time([(1000, 1000), (1000, 1)]));
+        assert!(time([(1000, 8), (1000, 8000)]) > 8.0 * time([(1000, 1), (1000, 1000)]));
+        assert!(time([(8, 1), (1000, 1000)]) > 2.0 * time([(8000, 1), (1, 0)]));
+        assert_eq!(time([(400, 1), (20, 1000)]), time([(8000, 1), (1, 0)]));
+        assert_eq!(streamed(bytes), time([(1000, 1), (1000, 1000)]));
+    }
+
+    #[test]
+    fn blocks_cover_the_tensor() {
+        let (x, y) = (loops([(64, 1), (4, 64)]), loops([(256, 256)]));
+        let taken: Vec<usize> = first(&x, 128).map(|l| l.extent).collect();
+        assert_eq!(taken, [64, 2]);
+        assert_eq!(first(&x, 0).map(|l| l.extent).collect::<Vec<_>>(), [1, 1]);
+        // As many lines in all, whatever the blocks: these are whole ones.
+        let all = sweep(x.into_iter().chain(y), 0, 8, 1e4);
+        assert_eq!(blocks((&x, usize::MAX), (&y, usize::MAX), 0, 8, 1e4), all);
+        assert_eq!(blocks((&x, 64), (&y, 16), 0, 8, 1e4), all);
+    }
+}

@@ -9,7 +9,7 @@ use tensoroxide_dense::{gemm, Element, MatMut, MatRef};
 use tensoroxide_linalg::fix_vector;
 use tensoroxide_tensor::{Complex64, Real, Scalar, Threads};
 
-use crate::basis::{norm, Basis};
+use crate::basis::Basis;
 use crate::lanczos::{check_count, State, ROUNDING};
 use crate::schur::Rayleigh;
 use crate::{ConvergenceInfo, Eigsolve, Error, Solver, Step, Which};
@@ -248,16 +248,7 @@ impl<T: Element> Solver<T> for Arnoldi<T> {
         // An error leaves it ended.
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => return Ok(Step::Done),
-            State::Begun => {
-                let size = norm(self.basis.col(0));
-                if !size.is_finite() {
-                    return Err(Error::NotFinite("the start vector"));
-                }
-                if size == <T::Real as Scalar>::ZERO {
-                    return Err(Error::ZeroStart);
-                }
-                self.basis.normalise(0, size);
-            }
+            State::Begun => self.basis.begin()?,
             State::Applied => {
                 if self.absorb()? {
                     return Ok(Step::Done);

@@ -116,6 +116,16 @@ impl<T: Element> Basis<T> {
         Ok(())
     }
 
+    /// Makes the first column, a start vector, a unit vector.
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        let norm = start_norm(self.col(0))?;
+        if norm == <T::Real as Scalar>::ZERO {
+            return Err(Error::ZeroStart);
+        }
+        self.normalise(0, norm);
+        Ok(())
+    }
+
     /// Divides column j, whose norm is given, by it.
     pub(crate) fn normalise(&mut self, j: usize, mut norm: T::Real) {
         let column = self.col_mut(j);
@@ -188,6 +198,16 @@ fn sum<T: Scalar, S: Scalar>(x: &[T], y: &[T], f: impl Fn(T, T) -> S) -> S {
 /// xᴴ·y of vectors of one length.
 pub(crate) fn dot<T: Scalar>(x: &[T], y: &[T]) -> T {
     sum(x, y, |x, y| x.conj() * y)
+}
+
+/// The norm of a start vector, which has to be finite.
+pub(crate) fn start_norm<T: Scalar>(x: &[T]) -> Result<T::Real, Error> {
+    let norm = norm(x);
+    if norm.is_finite() {
+        Ok(norm)
+    } else {
+        Err(Error::NotFinite("the start vector"))
+    }
 }
 
 /// The 2-norm, without undue overflow or underflow; not finite only if an element is not, or if the norm is too large.

@@ -7,7 +7,7 @@
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::{Real, Scalar};
 
-use crate::basis::{axpby, dot, norm, Basis};
+use crate::basis::{axpby, dot, norm, start_norm, Basis};
 use crate::{ConvergenceInfo, Error, Linsolve, Solver, Step};
 
 /// Solves (a₀ + a₁·A)·x = b where a₀ + a₁·A is Hermitian and positive definite. At most krylovdim·maxiter iterations.
@@ -172,11 +172,7 @@ impl<T: Element> Solver<T> for ConjugateGradients<T> {
             State::Ended => true,
             State::Begun => {
                 self.goal = self.options.goal(self.given.col(1))?;
-                let size = norm(self.given.col(0));
-                if !size.is_finite() {
-                    return Err(Error::NotFinite("the start vector"));
-                }
-                if size != <T::Real as Scalar>::ZERO {
+                if start_norm(self.given.col(0))? != <T::Real as Scalar>::ZERO {
                     return Ok(self.ask_for_residual());
                 }
                 self.vectors.col_mut(R).copy_from_slice(self.given.col(1));

@@ -8,7 +8,7 @@
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::{Complex64, Real, Scalar};
 
-use crate::basis::{norm, Basis};
+use crate::basis::{norm, start_norm, Basis};
 use crate::lanczos::{check_arguments, State, ROUNDING};
 use crate::projected::Projected;
 use crate::{ConvergenceInfo, Error, Solver, Step};
@@ -248,10 +248,7 @@ impl<T: Element> Solver<T> for Exponential<T> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => return Ok(Step::Done),
             State::Begun => {
-                self.size = norm(self.basis.col(0));
-                if !self.size.is_finite() {
-                    return Err(Error::NotFinite("the start vector"));
-                }
+                self.size = start_norm(self.basis.col(0))?;
                 if self.size == <T::Real as Scalar>::ZERO || self.left == 0.0 {
                     return Ok(Step::Done);
                 }

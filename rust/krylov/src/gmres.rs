@@ -6,7 +6,7 @@
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::{Real, Scalar};
 
-use crate::basis::{axpby, hypot, norm, Basis};
+use crate::basis::{axpby, hypot, norm, start_norm, Basis};
 use crate::lanczos::ROUNDING;
 use crate::{ConvergenceInfo, Error, Linsolve, Solver, Step};
 
@@ -216,11 +216,7 @@ impl<T: Element> Solver<T> for Gmres<T> {
             State::Ended => true,
             State::Begun => {
                 self.goal = self.options.goal(self.given.col(1))?;
-                let size = norm(self.given.col(0));
-                if !size.is_finite() {
-                    return Err(Error::NotFinite("the start vector"));
-                }
-                if size != <T::Real as Scalar>::ZERO {
+                if start_norm(self.given.col(0))? != <T::Real as Scalar>::ZERO {
                     return Ok(self.ask_for_residual());
                 }
                 self.basis.col_mut(0).copy_from_slice(self.given.col(1));

@@ -8,7 +8,7 @@ use tensoroxide_dense::Element;
 use tensoroxide_linalg::fix_vector;
 use tensoroxide_tensor::{Real, Scalar};
 
-use crate::basis::{norm, Basis};
+use crate::basis::Basis;
 use crate::projected::Projected;
 use crate::{ConvergenceInfo, Error, Solver, Step};
 
@@ -322,16 +322,7 @@ impl<T: Element> Solver<T> for Lanczos<T> {
         // An error leaves it ended.
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Ended => return Ok(Step::Done),
-            State::Begun => {
-                let size = norm(self.basis.col(0));
-                if !size.is_finite() {
-                    return Err(Error::NotFinite("the start vector"));
-                }
-                if size == <T::Real as Scalar>::ZERO {
-                    return Err(Error::ZeroStart);
-                }
-                self.basis.normalise(0, size);
-            }
+            State::Begun => self.basis.begin()?,
             State::Applied => {
                 if self.absorb()? {
                     return Ok(Step::Done);
