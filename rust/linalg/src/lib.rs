@@ -22,7 +22,7 @@ mod qr;
 mod qr_pivoted;
 mod schur;
 mod solve;
-mod stack;
+pub mod stack;
 mod svd;
 mod truncation;
 

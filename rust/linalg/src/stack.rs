@@ -44,14 +44,14 @@ impl<'w> Run<'w> {
 
 /// A stack to read.
 #[derive(Clone, Copy)]
-pub(crate) struct Stack<'a, T> {
+pub struct Stack<'a, T> {
     view: View<'a, T>,
     /// How many of the first axes belong to a matrix (two) or a vector (one).
     rank: usize,
 }
 
 /// A stack to write.
-pub(crate) struct StackMut<'a, T> {
+pub struct StackMut<'a, T> {
     start: *mut T,
     shape: &'a [usize],
     strides: &'a [isize],
@@ -73,9 +73,22 @@ fn offset(mut i: usize, batch: &[usize], strides: &[isize]) -> isize {
     offset
 }
 
+/// The `i`-th matrix of a stack whose first `rank` axes, at most two, are those of a matrix, a vector or a number.
+///
+/// # Panics
+/// If the view has fewer axes.
+pub fn matrix_of<'a, T: Copy>(view: View<'a, T>, rank: usize, i: usize) -> MatRef<'a, T> {
+    let ((own, batch), (strides, steps)) = (view.shape().split_at(rank), view.strides().split_at(rank));
+    let start = view.as_ptr().wrapping_offset(offset(i, batch, steps));
+    let (m, n) = (own.first().copied().unwrap_or(1), own.get(1).copied().unwrap_or(1));
+    let (down, right) = (strides.first().copied().unwrap_or(1), strides.get(1).copied().unwrap_or(m as isize));
+    // SAFETY: the view covers all matrices.
+    unsafe { MatRef::from_raw_parts(start, m, n, down, right) }
+}
+
 impl<'a, T: Element> Stack<'a, T> {
     /// [`Error::Rank`] for a tensor with fewer than two axes.
-    pub(crate) fn new(view: View<'a, T>, operand: &'static str) -> Result<Stack<'a, T>, Error> {
+    pub fn new(view: View<'a, T>, operand: &'static str) -> Result<Stack<'a, T>, Error> {
         match view.shape().len() {
             0 | 1 => Err(Error::Rank { operand, found: view.shape().to_vec() }),
             _ => Ok(Stack { view, rank: 2 }),
@@ -83,7 +96,7 @@ impl<'a, T: Element> Stack<'a, T> {
     }
 
     /// The right-hand sides of systems with so many rows: matrices, or, with an axis less, vectors.
-    pub(crate) fn right_hand_sides(
+    pub fn right_hand_sides(
         view: View<'a, T>,
         operand: &'static str,
         rows: usize,
@@ -100,12 +113,12 @@ impl<'a, T: Element> Stack<'a, T> {
     }
 
     /// Rows and columns of each matrix; one column for vectors.
-    pub(crate) fn extents(&self) -> (usize, usize) {
+    pub fn extents(&self) -> (usize, usize) {
         (self.view.shape()[0], if self.rank > 1 { self.view.shape()[1] } else { 1 })
     }
 
     /// An output of so many rows and as many columns as here; without columns for vectors. As [`StackMut::new`].
-    pub(crate) fn like(
+    pub fn like(
         &self,
         view: ViewMut<'a, T>,
         operand: &'static str,
@@ -117,7 +130,7 @@ impl<'a, T: Element> Stack<'a, T> {
     }
 
     /// Rows of each matrix, which must be square.
-    pub(crate) fn square(&self, operand: &'static str) -> Result<usize, Error> {
+    pub fn square(&self, operand: &'static str) -> Result<usize, Error> {
         let (m, n) = self.extents();
         match m == n {
             true => Ok(n),
@@ -126,24 +139,29 @@ impl<'a, T: Element> Stack<'a, T> {
     }
 
     /// The extents of the batch.
-    pub(crate) fn batch(&self) -> &'a [usize] {
+    pub fn batch(&self) -> &'a [usize] {
         &self.view.shape()[self.rank..]
     }
 
     /// The `i`-th matrix.
-    pub(crate) fn at(&self, i: usize) -> MatRef<'a, T> {
-        let (m, n) = self.extents();
-        let (own, strides) = self.view.strides().split_at(self.rank);
-        let start = self.view.as_ptr().wrapping_offset(offset(i, self.batch(), strides));
-        // SAFETY: the view covers all matrices.
-        unsafe { MatRef::from_raw_parts(start, m, n, own[0], own.get(1).copied().unwrap_or(m as isize)) }
+    pub fn at(&self, i: usize) -> MatRef<'a, T> {
+        matrix_of(self.view, self.rank, i)
     }
 }
 
 impl<'a, T: Copy> StackMut<'a, T> {
+    /// A stack whose first `rank` axes are those of a matrix, a vector or a number.
+    ///
+    /// # Panics
+    /// If the view has fewer axes.
+    pub fn of(mut view: ViewMut<'a, T>, rank: usize) -> StackMut<'a, T> {
+        assert!(rank <= 2 && rank <= view.shape().len());
+        StackMut { start: view.as_mut_ptr(), shape: view.shape(), strides: view.strides(), rank, memory: PhantomData }
+    }
+
     /// A stack of matrices of at least and at most these extents, or, for one extent, of vectors; an [`Error::Shape`]
     /// if the tensor is none, or has another batch.
-    pub(crate) fn new(
+    pub fn new(
         mut view: ViewMut<'a, T>,
         operand: &'static str,
         extents: &[(usize, usize)],
@@ -161,8 +179,29 @@ impl<'a, T: Copy> StackMut<'a, T> {
     }
 }
 
+/// A stack to write whose elements are of the type that an operation is asked for, or the real or complex ones of the
+/// same precision.
+pub enum AnyStackMut<'a, T: Element> {
+    /// Of the type itself.
+    Element(StackMut<'a, T>),
+    /// Real.
+    Real(StackMut<'a, T::Real>),
+    /// Complex.
+    Complex(StackMut<'a, T::Complex>),
+}
+
+/// A matrix of an [`AnyStackMut`].
+pub enum AnyMatMut<'a, T: Element> {
+    /// Of the type itself.
+    Element(MatMut<'a, T>),
+    /// Real.
+    Real(MatMut<'a, T::Real>),
+    /// Complex.
+    Complex(MatMut<'a, T::Complex>),
+}
+
 /// The stacks that an operation writes, as a tuple.
-pub(crate) trait Outputs: Sync {
+pub trait Outputs: Sync {
     /// One matrix of each stack; vectors are matrices of one column.
     type Matrices;
 
@@ -185,8 +224,33 @@ impl<'a, T: Copy + Send> Outputs for StackMut<'a, T> {
     }
 }
 
+impl<'a, T: Element> Outputs for AnyStackMut<'a, T> {
+    type Matrices = AnyMatMut<'a, T>;
+
+    unsafe fn at(&self, i: usize) -> AnyMatMut<'a, T> {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                AnyStackMut::Element(stack) => AnyMatMut::Element(stack.at(i)),
+                AnyStackMut::Real(stack) => AnyMatMut::Real(stack.at(i)),
+                AnyStackMut::Complex(stack) => AnyMatMut::Complex(stack.at(i)),
+            }
+        }
+    }
+}
+
+/// Any number of stacks, some of which may not be asked for.
+impl<O: Outputs> Outputs for Vec<Option<O>> {
+    type Matrices = Vec<Option<O::Matrices>>;
+
+    unsafe fn at(&self, i: usize) -> Self::Matrices {
+        // SAFETY: the caller's promise.
+        self.iter().map(|stack| stack.as_ref().map(|stack| unsafe { stack.at(i) })).collect()
+    }
+}
+
 /// Slices of `len` elements, one for each matrix.
-pub(crate) struct Chunks<'a, T> {
+pub struct Chunks<'a, T> {
     start: *mut T,
     len: usize,
     memory: PhantomData<&'a mut [T]>,
@@ -197,7 +261,7 @@ unsafe impl<T: Send> Sync for Chunks<'_, T> {}
 
 impl<'a, T> Chunks<'a, T> {
     /// An [`Error::Shape`] if there are not `len` elements for each matrix of the batch.
-    pub(crate) fn new(all: &'a mut [T], operand: &'static str, len: usize, batch: &[usize]) -> Result<Self, Error> {
+    pub fn new(all: &'a mut [T], operand: &'static str, len: usize, batch: &[usize]) -> Result<Self, Error> {
         let expected = len * batch.iter().product::<usize>();
         match all.len() == expected {
             true => Ok(Chunks { start: all.as_mut_ptr(), len, memory: PhantomData }),
@@ -235,36 +299,47 @@ outputs!(A B C);
 outputs!(A B C D);
 
 /// A vector as a matrix of one column.
-pub(crate) fn column<T>(x: &[T]) -> MatRef<'_, T> {
+pub fn column<T>(x: &[T]) -> MatRef<'_, T> {
     // SAFETY: the elements of a slice lie one after another.
     unsafe { MatRef::from_raw_parts(x.as_ptr(), x.len(), 1, 1, x.len() as isize) }
 }
 
 /// Writes Xᴴ. Only the elements of X are conjugated for that; the strides of the output do the rest.
-pub(crate) fn write_adjoint<T: Element>(to: MatMut<'_, T>, x: &mut Matrix<'_, T>) -> Result<(), Error> {
+pub fn write_adjoint<T: Element>(to: MatMut<'_, T>, x: &mut Matrix<'_, T>) -> Result<(), Error> {
     if T::DTYPE.is_complex() {
         x.elements_mut().iter_mut().for_each(|x| *x = x.conj());
     }
     Ok(to.t().copy_from(x.as_ref())?)
 }
 
+/// An error that can say which matrix of a batch it is about.
+pub trait InBatch: Send {
+    /// This error, of the matrix at this position, counted from 0.
+    fn in_batch(self, index: Vec<usize>) -> Self;
+}
+
+impl InBatch for Error {
+    fn in_batch(self, index: Vec<usize>) -> Error {
+        Error::InBatch { index, error: Box::new(self) }
+    }
+}
+
 /// Does something to every matrix of a batch, which costs about `work` floating-point operations each: `task` gets its
 /// position, its part of the outputs, and what it may use.
 ///
 /// # Errors
-/// The first one in the order of the batch; for a batch as [`Error::InBatch`]. What was done to other matrices stays
-/// done.
-pub(crate) fn each<O: Outputs>(
+/// The first one in the order of the batch; for a batch as [`InBatch`] says. What was done to other matrices stays done.
+pub fn each<O: Outputs, E: InBatch>(
     batch: &[usize],
     work: f64,
     run: Run<'_>,
     outputs: O,
-    task: impl Fn(usize, O::Matrices, Resources<'_>) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
+    task: impl Fn(usize, O::Matrices, Resources<'_>) -> Result<(), E> + Sync,
+) -> Result<(), E> {
     let count: usize = batch.iter().product();
     let threads = run.threads.for_work((work * count as f64).min(1e18) as usize, WORK_OF_A_THREAD as usize);
     let parts = threads.get().min(count);
-    let first: Mutex<Option<(usize, Error)>> = Mutex::new(None);
+    let first: Mutex<Option<(usize, E)>> = Mutex::new(None);
     threads.run(parts, |part| {
         let workspace = run.workspaces.take().unwrap_or_default();
         let with = Resources { workspace: &workspace, provider: run.provider };
@@ -286,7 +361,7 @@ pub(crate) fn each<O: Outputs>(
         Some((_, error)) if batch.is_empty() => Err(error),
         Some((mut i, error)) => {
             let index = batch.iter().map(|&extent| (i % extent, i /= extent).0).collect();
-            Err(Error::InBatch { index, error: Box::new(error) })
+            Err(error.in_batch(index))
         }
     }
 }

@@ -1,0 +1,456 @@
+//! Dual matrices: a matrix, and its tangent along one direction. What the rules are written in.
+//!
+//! A rule that is written once in duals is evaluated thrice: for matrices without a tangent it is the derivative itself,
+//! for matrices with one it also gives the derivative of the derivative along that direction (forward over reverse;
+//! Griewank and Walther, *Evaluating Derivatives*, 2nd ed., ch. 5). What has no tangent is constant, and costs nothing.
+//!
+//! All matrices of a rule have the one element type in which it computes: real vectors are columns whose imaginary parts are 0.
+
+use std::cell::Cell;
+
+use tensoroxide_dense::{gemm, lu, solve_triangular, Element, MatMut, MatRef, Matrix, Resources};
+use tensoroxide_tensor::{Real, Threads};
+
+use crate::{Error, OnGauge, Options};
+
+/// A matrix and its tangent, the derivative along the direction that is followed; `None` for a constant.
+#[derive(Debug)]
+pub(crate) struct Dual<'w, T: Element> {
+    pub(crate) value: Matrix<'w, T>,
+    pub(crate) tangent: Option<Matrix<'w, T>>,
+}
+
+/// A dual matrix as an operand: as it is, transposed, conjugated, or both.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Op<'a, 'w, T: Element> {
+    dual: &'a Dual<'w, T>,
+    transposed: bool,
+    conj: bool,
+}
+
+impl<'w, T: Element> Dual<'w, T> {
+    pub(crate) const fn constant(value: Matrix<'w, T>) -> Self {
+        Dual { value, tangent: None }
+    }
+
+    pub(crate) const fn rows(&self) -> usize {
+        self.value.rows()
+    }
+
+    pub(crate) const fn cols(&self) -> usize {
+        self.value.cols()
+    }
+
+    /// X
+    pub(crate) const fn n(&self) -> Op<'_, 'w, T> {
+        Op { dual: self, transposed: false, conj: false }
+    }
+
+    /// Xᴴ
+    pub(crate) const fn h(&self) -> Op<'_, 'w, T> {
+        Op { dual: self, transposed: true, conj: true }
+    }
+
+    /// Xᵀ
+    pub(crate) const fn t(&self) -> Op<'_, 'w, T> {
+        Op { dual: self, transposed: true, conj: false }
+    }
+
+    /// The value, and the tangent if there is one: what a linear function is applied to.
+    fn parts(&mut self) -> impl Iterator<Item = &mut Matrix<'w, T>> {
+        [Some(&mut self.value), self.tangent.as_mut()].into_iter().flatten()
+    }
+
+    /// Every element times a real number.
+    pub(crate) fn scale(&mut self, alpha: f64) {
+        let alpha = real::<T>(alpha);
+        self.parts().for_each(|x| x.elements_mut().iter_mut().for_each(|x| *x = x.scale(alpha)));
+    }
+
+    /// Every element times a real number that depends on its place.
+    pub(crate) fn weigh(&mut self, weight: impl Fn(usize, usize) -> f64) {
+        self.linear(|i, j, x| x.scale(real::<T>(weight(i, j))));
+    }
+
+    /// Every element replaced by a function of its place and itself, linear in itself over the real numbers.
+    pub(crate) fn linear(&mut self, f: impl Fn(usize, usize, T) -> T) {
+        for x in self.parts() {
+            for j in 0..x.cols() {
+                x.col_mut(j).iter_mut().enumerate().for_each(|(i, x)| *x = f(i, j, *x));
+            }
+        }
+    }
+
+    /// Re X
+    pub(crate) fn real(&mut self) {
+        self.linear(|_, _, x| T::from_real(x.re()));
+    }
+
+    /// Every element replaced by a differentiable function of itself, given as its value and its derivative.
+    pub(crate) fn map(&mut self, f: impl Fn(T) -> [T; 2]) {
+        let (value, mut tangent) = (self.value.elements_mut(), self.tangent.as_mut().map(Matrix::elements_mut));
+        for k in 0..value.len() {
+            let [y, slope] = f(value[k]);
+            value[k] = y;
+            if let Some(tangent) = &mut tangent {
+                tangent[k] *= slope;
+            }
+        }
+    }
+}
+
+impl<'a, 'w, T: Element> Op<'a, 'w, T> {
+    pub(crate) const fn rows(&self) -> usize {
+        if self.transposed {
+            self.dual.cols()
+        } else {
+            self.dual.rows()
+        }
+    }
+
+    pub(crate) const fn cols(&self) -> usize {
+        if self.transposed {
+            self.dual.rows()
+        } else {
+            self.dual.cols()
+        }
+    }
+
+    /// The adjoint of this operand.
+    pub(crate) const fn h(self) -> Self {
+        Op { dual: self.dual, transposed: !self.transposed, conj: !self.conj }
+    }
+
+    fn oriented(&self, x: &'a Matrix<'w, T>) -> MatRef<'a, T> {
+        if self.transposed {
+            x.as_ref().t()
+        } else {
+            x.as_ref()
+        }
+    }
+
+    fn value(&self) -> MatRef<'a, T> {
+        self.oriented(&self.dual.value)
+    }
+
+    fn tangent(&self) -> Option<MatRef<'a, T>> {
+        self.dual.tangent.as_ref().map(|x| self.oriented(x))
+    }
+}
+
+/// Where a rule computes: its memory and its threads; and what it makes of a gauge.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scope<'w> {
+    pub(crate) with: Resources<'w>,
+    /// For products.
+    pub(crate) threads: Threads,
+    pub(crate) options: &'w Options,
+    /// The largest part of a cotangent that depends on the gauge, as far as it was seen.
+    pub(crate) gauge: &'w Cell<f64>,
+}
+
+impl<'w> Scope<'w> {
+    /// Takes note of the norm of that part of a cotangent which depends on the gauge, and of the norm of the whole.
+    ///
+    /// # Errors
+    /// [`Error::GaugeDependent`], if that is what [`Options::on_gauge`] says.
+    pub(crate) fn gauge_dependent<T: Element>(self, part: f64, whole: f64) -> Result<(), Error> {
+        let part = if part == 0.0 { 0.0 } else { part / whole };
+        let tolerance = self.options.gauge_tolerance::<T>();
+        if part > tolerance {
+            if self.options.on_gauge == OnGauge::Error {
+                return Err(Error::GaugeDependent { part, tolerance });
+            }
+            self.gauge.set(self.gauge.get().max(part));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn zeros<T: Element>(self, m: usize, n: usize) -> Result<Dual<'w, T>, Error> {
+        Ok(Dual::constant(self.with.matrix(m, n)?))
+    }
+
+    pub(crate) fn identity<T: Element>(self, n: usize) -> Result<Dual<'w, T>, Error> {
+        let mut x = self.zeros(n, n)?;
+        (0..n).for_each(|i| x.value.col_mut(i)[i] = T::ONE);
+        Ok(x)
+    }
+
+    /// op(X)
+    pub(crate) fn copy<T: Element>(self, x: Op<'_, '_, T>) -> Result<Dual<'w, T>, Error> {
+        let tangent = x.tangent().map(|tangent| self.with.copy_of(tangent, x.conj)).transpose()?;
+        Ok(Dual { value: self.with.copy_of(x.value(), x.conj)?, tangent })
+    }
+
+    /// The tangent of X, made of zeros if there is none and one is needed.
+    fn tangent<'c, T: Element>(
+        self,
+        x: &'c mut Dual<'w, T>,
+        needed: bool,
+    ) -> Result<Option<&'c mut Matrix<'w, T>>, Error> {
+        if needed && x.tangent.is_none() {
+            x.tangent = Some(self.with.matrix(x.rows(), x.cols())?);
+        }
+        Ok(x.tangent.as_mut())
+    }
+
+    /// C = C + alpha·op(A)·op(B)
+    pub(crate) fn add_product<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        alpha: f64,
+        a: Op<'_, '_, T>,
+        b: Op<'_, '_, T>,
+    ) -> Result<(), Error> {
+        let alpha = real::<T>(alpha);
+        let add = |x: MatRef<T>, y: MatRef<T>, c: MatMut<T>| {
+            gemm(T::from_real(alpha), x, a.conj, y, b.conj, T::ONE, c, self.threads)
+        };
+        add(a.value(), b.value(), c.value.as_mut())?;
+        if let Some(tangent) = self.tangent(c, a.dual.tangent.is_some() || b.dual.tangent.is_some())? {
+            if let Some(x) = a.tangent() {
+                add(x, b.value(), tangent.as_mut())?;
+            }
+            if let Some(y) = b.tangent() {
+                add(a.value(), y, tangent.as_mut())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// op(A)·op(B)
+    pub(crate) fn product<T: Element>(self, a: Op<'_, '_, T>, b: Op<'_, '_, T>) -> Result<Dual<'w, T>, Error> {
+        let mut c = self.zeros(a.rows(), b.cols())?;
+        self.add_product(&mut c, 1.0, a, b)?;
+        Ok(c)
+    }
+
+    /// C = C + alpha·op(A), with the first element of A at row i and column j of C.
+    pub(crate) fn add_at<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        (i, j): (usize, usize),
+        alpha: f64,
+        a: Op<'_, '_, T>,
+    ) -> Result<(), Error> {
+        let alpha = real::<T>(alpha);
+        let add = |c: &mut Matrix<'_, T>, x: MatRef<T>| {
+            for l in 0..x.cols() {
+                for (k, c) in c.col_mut(j + l)[i..i + x.rows()].iter_mut().enumerate() {
+                    let x = x.get(k, l).unwrap_or(T::ZERO);
+                    *c += if a.conj { x.conj() } else { x }.scale(alpha);
+                }
+            }
+        };
+        add(&mut c.value, a.value());
+        if let (Some(c), Some(a)) = (self.tangent(c, a.dual.tangent.is_some())?, a.tangent()) {
+            add(c, a);
+        }
+        Ok(())
+    }
+
+    /// C = C + alpha·op(A)
+    pub(crate) fn add<T: Element>(self, c: &mut Dual<'w, T>, alpha: f64, a: Op<'_, '_, T>) -> Result<(), Error> {
+        self.add_at(c, (0, 0), alpha, a)
+    }
+
+    /// op(A) + beta·op(B)
+    pub(crate) fn sum<T: Element>(self, a: Op<'_, '_, T>, beta: f64, b: Op<'_, '_, T>) -> Result<Dual<'w, T>, Error> {
+        let mut c = self.copy(a)?;
+        self.add(&mut c, beta, b)?;
+        Ok(c)
+    }
+
+    /// The m×n block of X whose first element is at row i and column j.
+    pub(crate) fn block<T: Element>(
+        self,
+        x: &Dual<'_, T>,
+        (i, j): (usize, usize),
+        (m, n): (usize, usize),
+    ) -> Result<Dual<'w, T>, Error> {
+        let copy = |x: &Matrix<'_, T>| Ok::<_, Error>(self.with.copy_of(x.as_ref().block(i, j, m, n)?, false)?);
+        Ok(Dual { value: copy(&x.value)?, tangent: x.tangent.as_ref().map(copy).transpose()? })
+    }
+
+    /// The matrix whose element (i, j) is a differentiable function of x_i and y_j, the elements of two columns; it is
+    /// given as its value and its two derivatives.
+    pub(crate) fn pairs<T: Element>(
+        self,
+        x: &Dual<'_, T>,
+        y: &Dual<'_, T>,
+        f: impl Fn(T, T) -> [T; 3],
+    ) -> Result<Dual<'w, T>, Error> {
+        let mut c = self.zeros(x.rows(), y.rows())?;
+        self.tangent(&mut c, x.tangent.is_some() || y.tangent.is_some())?;
+        for j in 0..y.rows() {
+            for i in 0..x.rows() {
+                let [value, by_x, by_y] = f(x.value.col(0)[i], y.value.col(0)[j]);
+                c.value.col_mut(j)[i] = value;
+                if let Some(tangent) = &mut c.tangent {
+                    let slope = |x: &Dual<'_, T>, i: usize| x.tangent.as_ref().map_or(T::ZERO, |x| x.col(0)[i]);
+                    tangent.col_mut(j)[i] = by_x * slope(x, i) + by_y * slope(y, j);
+                }
+            }
+        }
+        Ok(c)
+    }
+
+    /// C = C∘D, element by element.
+    pub(crate) fn hadamard<T: Element>(self, c: &mut Dual<'w, T>, d: &Dual<'_, T>) -> Result<(), Error> {
+        let (m, n) = (c.rows(), c.cols());
+        self.spread(c, d, |i, j| i + j * m, m * n)
+    }
+
+    /// C = Diagonal(d)·C for a column d.
+    pub(crate) fn scale_rows<T: Element>(self, c: &mut Dual<'w, T>, d: &Dual<'_, T>) -> Result<(), Error> {
+        let m = c.rows();
+        self.spread(c, d, |i, _| i, m)
+    }
+
+    /// C = C·Diagonal(d) for a column d.
+    pub(crate) fn scale_cols<T: Element>(self, c: &mut Dual<'w, T>, d: &Dual<'_, T>) -> Result<(), Error> {
+        let n = c.cols();
+        self.spread(c, d, |_, j| j, n)
+    }
+
+    /// C = d·C for a 1×1 matrix d.
+    pub(crate) fn scale_by<T: Element>(self, c: &mut Dual<'w, T>, d: &Dual<'_, T>) -> Result<(), Error> {
+        self.spread(c, d, |_, _| 0, 1)
+    }
+
+    /// Element (i, j) of C times that one of the `len` elements of D which `at` names.
+    fn spread<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        d: &Dual<'_, T>,
+        at: impl Fn(usize, usize) -> usize,
+        len: usize,
+    ) -> Result<(), Error> {
+        debug_assert_eq!(d.value.elements().len(), len);
+        let (m, n) = (c.rows(), c.cols());
+        self.tangent(c, d.tangent.is_some())?;
+        for j in 0..n {
+            for i in 0..m {
+                let (k, value) = (at(i, j), &mut c.value.col_mut(j)[i]);
+                if let Some(tangent) = &mut c.tangent {
+                    let tangent = &mut tangent.col_mut(j)[i];
+                    *tangent *= d.value.elements()[k];
+                    if let Some(slope) = &d.tangent {
+                        *tangent += *value * slope.elements()[k];
+                    }
+                }
+                *value *= d.value.elements()[k];
+            }
+        }
+        Ok(())
+    }
+
+    /// The diagonal of X, as a column.
+    pub(crate) fn diagonal<T: Element>(self, x: &Dual<'_, T>) -> Result<Dual<'w, T>, Error> {
+        self.gather(x, x.rows().min(x.cols()), |k| (k, k))
+    }
+
+    /// The elements of X at `len` places, as a column.
+    pub(crate) fn gather<T: Element>(
+        self,
+        x: &Dual<'_, T>,
+        len: usize,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> Result<Dual<'w, T>, Error> {
+        let gather = |x: &Matrix<'_, T>| {
+            let mut column = self.with.matrix(len, 1)?;
+            column.elements_mut().iter_mut().enumerate().for_each(|(k, to)| *to = x.col(at(k).1)[at(k).0]);
+            Ok::<_, Error>(column)
+        };
+        Ok(Dual { value: gather(&x.value)?, tangent: x.tangent.as_ref().map(gather).transpose()? })
+    }
+
+    /// C = C + alpha·Diagonal(d) for a column d.
+    pub(crate) fn add_diagonal<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        alpha: f64,
+        d: &Dual<'_, T>,
+    ) -> Result<(), Error> {
+        let alpha = real::<T>(alpha);
+        let add = |c: &mut Matrix<'_, T>, d: &Matrix<'_, T>| {
+            d.elements().iter().enumerate().for_each(|(i, d)| c.col_mut(i)[i] += d.scale(alpha));
+        };
+        add(&mut c.value, &d.value);
+        if let (Some(c), Some(d)) = (self.tangent(c, d.tangent.is_some())?, &d.tangent) {
+            add(c, d);
+        }
+        Ok(())
+    }
+
+    /// The sum of all elements, 1×1.
+    pub(crate) fn total<T: Element>(self, x: &Dual<'_, T>) -> Result<Dual<'w, T>, Error> {
+        let total = |x: &Matrix<'_, T>| {
+            let mut sum = self.with.matrix(1, 1)?;
+            sum.elements_mut()[0] = x.elements().iter().fold(T::ZERO, |sum, x| sum + *x);
+            Ok::<_, Error>(sum)
+        };
+        Ok(Dual { value: total(&x.value)?, tangent: x.tangent.as_ref().map(total).transpose()? })
+    }
+
+    /// The X with op(A)·X = B for op(A) a triangle, the upper one or the lower; nothing else of A is read.
+    pub(crate) fn solve_triangular<T: Element>(
+        self,
+        a: Op<'_, '_, T>,
+        upper: bool,
+        unit_diagonal: bool,
+        b: &Dual<'_, T>,
+    ) -> Result<Dual<'w, T>, Error> {
+        let solve =
+            |b: &Matrix<'_, T>| solve_triangular(a.value(), a.conj, upper, unit_diagonal, b.as_ref(), false, self.with);
+        let mut x = Dual::constant(solve(&b.value)?);
+        // A·X = B has the tangent A·Ẋ = Ḃ − Ȧ·X, where of Ȧ the triangle counts.
+        let slope = self.copy(b.n())?.tangent;
+        let slope = match a.tangent() {
+            None => slope,
+            Some(tangent) => {
+                let mut triangle = self.with.copy_of(tangent, a.conj)?;
+                let inside = |i: usize, j: usize| if upper { i < j } else { i > j } || (i == j && !unit_diagonal);
+                for j in 0..triangle.cols() {
+                    let outside = triangle.col_mut(j).iter_mut().enumerate().filter(|(i, _)| !inside(*i, j));
+                    outside.for_each(|(_, x)| *x = T::ZERO);
+                }
+                let mut slope = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
+                subtract_product(triangle.as_ref(), false, &x.value, &mut slope, self.threads)?;
+                Some(slope)
+            }
+        };
+        x.tangent = slope.map(|slope| solve(&slope)).transpose()?;
+        Ok(x)
+    }
+
+    /// The X with op(A)·X = B, by elimination with partial pivoting.
+    pub(crate) fn solve<T: Element>(self, a: Op<'_, '_, T>, b: &Dual<'_, T>) -> Result<Dual<'w, T>, Error> {
+        let factors = lu(a.value(), a.conj, self.with)?;
+        let mut x = Dual::constant(factors.solve(b.value.as_ref(), false, self.with)?);
+        let mut slope = self.copy(b.n())?.tangent;
+        if let Some(tangent) = a.tangent() {
+            let mut sum = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
+            subtract_product(tangent, a.conj, &x.value, &mut sum, self.threads)?;
+            slope = Some(sum);
+        }
+        x.tangent = slope.map(|slope| factors.solve(slope.as_ref(), false, self.with)).transpose()?;
+        Ok(x)
+    }
+}
+
+/// C = C − A·X
+fn subtract_product<T: Element>(
+    a: MatRef<T>,
+    conj_a: bool,
+    x: &Matrix<'_, T>,
+    c: &mut Matrix<'_, T>,
+    threads: Threads,
+) -> Result<(), Error> {
+    Ok(gemm(-T::ONE, a, conj_a, x.as_ref(), false, T::ONE, c.as_mut(), threads)?)
+}
+
+/// A real number of the type in which a rule computes.
+pub(crate) fn real<T: Element>(x: f64) -> T::Real {
+    <T::Real as Real>::from_f64(x)
+}

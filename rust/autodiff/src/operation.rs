@@ -1,0 +1,217 @@
+//! The operations of linear algebra that have derivatives: their operands, and what is supported.
+
+use tensoroxide_linalg::{Function, Norm, Triangle};
+
+/// An operation of `tensoroxide-linalg`, with what its derivative has to know of its options.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is the function of the same name
+pub enum Operation {
+    SvdCompact,
+    SvdFull,
+    SvdVals,
+    SvdTrunc,
+    QrCompact,
+    QrFull,
+    QrNull,
+    QrPivoted,
+    LqCompact,
+    LqFull,
+    LqNull,
+    LeftPolar,
+    RightPolar,
+    Lu,
+    LuComplete,
+    Cholesky,
+    EighFull,
+    EighVals,
+    /// Of [`tensoroxide_linalg::eigh_trunc`] and [`tensoroxide_linalg::eigh_range`] both.
+    EighTrunc,
+    EigFull,
+    EigVals,
+    SchurFull,
+    SchurVals,
+    Solve,
+    SolveTriangular(Triangle),
+    Lstsq,
+    Inv,
+    Pinv,
+    Det,
+    LogAbsDet,
+    Expm,
+    HermitianFunction(Function),
+    Norm(Norm),
+}
+
+/// What the elements of an operand are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Those of the operation's type.
+    Element,
+    /// Real ones of the same precision.
+    Real,
+    /// Complex ones of the same precision.
+    Complex,
+    /// Positions, counted from 0. They have no derivative.
+    Index,
+}
+
+/// What an operand holds for one problem of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// A matrix.
+    Matrix,
+    /// A vector.
+    Vector,
+    /// A number.
+    Number,
+    /// Right-hand sides: a matrix, or a vector, as the other operand of this kind.
+    Columns,
+}
+
+/// An operand of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Its name.
+    pub name: &'static str,
+    /// What its elements are.
+    pub class: Class,
+    /// What it holds.
+    pub extent: Extent,
+}
+
+const fn matrix(name: &'static str) -> Slot {
+    Slot { name, class: Class::Element, extent: Extent::Matrix }
+}
+
+const fn columns(name: &'static str) -> Slot {
+    Slot { name, class: Class::Element, extent: Extent::Columns }
+}
+
+const fn reals(name: &'static str) -> Slot {
+    Slot { name, class: Class::Real, extent: Extent::Vector }
+}
+
+const fn number(name: &'static str, class: Class) -> Slot {
+    Slot { name, class, extent: Extent::Number }
+}
+
+const fn places(name: &'static str) -> Slot {
+    Slot { name, class: Class::Index, extent: Extent::Vector }
+}
+
+const A: Slot = matrix("A");
+const B: Slot = columns("B");
+const U: Slot = matrix("U");
+const S: Slot = reals("S");
+const VH: Slot = matrix("Vᴴ");
+const EPSILON: Slot = number("ϵ", Class::Real);
+const Q: Slot = matrix("Q");
+const R: Slot = matrix("R");
+const N: Slot = matrix("N");
+const P_INDEX: Slot = places("p");
+const L: Slot = matrix("L");
+const W: Slot = matrix("W");
+const P: Slot = matrix("P");
+const WH: Slot = matrix("Wᴴ");
+const Q_INDEX: Slot = places("q");
+const REAL_VALUES: Slot = reals("w");
+const V: Slot = matrix("V");
+const T: Slot = matrix("T");
+const Z: Slot = matrix("Z");
+const SOLUTION: Slot = columns("X");
+const X: Slot = matrix("X");
+const DET: Slot = number("det", Class::Element);
+const LOG: Slot = number("log|det|", Class::Real);
+const PHASE: Slot = number("phase", Class::Element);
+const NORM: Slot = number("norm", Class::Real);
+const COMPLEX_VALUES: Slot = Slot { name: "w", class: Class::Complex, extent: Extent::Vector };
+const COMPLEX_V: Slot = Slot { name: "V", class: Class::Complex, extent: Extent::Matrix };
+
+impl Operation {
+    /// The operands that it reads.
+    pub const fn inputs(&self) -> &'static [Slot] {
+        match self {
+            Operation::Solve | Operation::SolveTriangular(_) | Operation::Lstsq => &[A, B],
+            _ => &[A],
+        }
+    }
+
+    /// The operands that it makes, in the order of its arguments. The ranks of a [`tensoroxide_linalg::qr_pivoted`] and a
+    /// [`tensoroxide_linalg::lstsq`] are not among them.
+    pub const fn outputs(&self) -> &'static [Slot] {
+        match self {
+            Operation::SvdCompact | Operation::SvdFull => &[U, S, VH],
+            Operation::SvdTrunc => &[U, S, VH, EPSILON],
+            Operation::SvdVals => &[S],
+            Operation::QrCompact | Operation::QrFull => &[Q, R],
+            Operation::QrNull | Operation::LqNull => &[N],
+            Operation::QrPivoted => &[Q, R, P_INDEX],
+            Operation::LqCompact | Operation::LqFull => &[L, Q],
+            Operation::LeftPolar => &[W, P],
+            Operation::RightPolar => &[P, WH],
+            Operation::Lu => &[L, U, P_INDEX],
+            Operation::LuComplete => &[L, U, P_INDEX, Q_INDEX],
+            Operation::Cholesky => &[L],
+            Operation::EighFull => &[REAL_VALUES, V],
+            Operation::EighTrunc => &[REAL_VALUES, V, EPSILON],
+            Operation::EighVals => &[REAL_VALUES],
+            Operation::EigFull => &[COMPLEX_VALUES, COMPLEX_V],
+            Operation::EigVals | Operation::SchurVals => &[COMPLEX_VALUES],
+            Operation::SchurFull => &[T, Z, COMPLEX_VALUES],
+            Operation::Solve | Operation::SolveTriangular(_) | Operation::Lstsq => &[SOLUTION],
+            Operation::Inv | Operation::Pinv | Operation::Expm | Operation::HermitianFunction(_) => &[X],
+            Operation::Det => &[DET],
+            Operation::LogAbsDet => &[LOG, PHASE],
+            Operation::Norm(_) => &[NORM],
+        }
+    }
+
+    /// Whether its rule computes with complex numbers for real input, too.
+    pub(crate) const fn is_complex(&self) -> bool {
+        matches!(self, Operation::EigFull | Operation::EigVals | Operation::SchurVals)
+    }
+
+    /// Do operands of these extents, rows and columns each, belong to it? Vectors have one column, numbers one row, too.
+    pub(crate) fn fits(&self, x: &[(usize, usize)], y: &[(usize, usize)]) -> bool {
+        let (m, n) = x[0];
+        let k = m.min(n);
+        let square = m == n;
+        match *self {
+            Operation::SvdCompact => y == [(m, k), (k, 1), (k, n)],
+            Operation::SvdFull => y == [(m, m), (k, 1), (n, n)],
+            Operation::SvdTrunc => {
+                let r = y[1].0;
+                r <= k && y == [(m, r), (r, 1), (r, n), (1, 1)]
+            }
+            Operation::SvdVals => y == [(k, 1)],
+            Operation::QrCompact => y == [(m, k), (k, n)],
+            Operation::QrFull => y == [(m, m), (m, n)],
+            Operation::QrNull => y == [(m, m - k)],
+            Operation::QrPivoted => y == [(m, k), (k, n), (n, 1)],
+            Operation::LqCompact => y == [(m, k), (k, n)],
+            Operation::LqFull => y == [(m, n), (n, n)],
+            Operation::LqNull => y == [(n - k, n)],
+            Operation::LeftPolar => m >= n && y == [(m, n), (n, n)],
+            Operation::RightPolar => m <= n && y == [(m, m), (m, n)],
+            Operation::Lu => y == [(m, k), (k, n), (m, 1)],
+            Operation::LuComplete => y == [(m, k), (k, n), (m, 1), (n, 1)],
+            Operation::Cholesky | Operation::Inv | Operation::Expm | Operation::HermitianFunction(_) => {
+                square && y == [(m, m)]
+            }
+            Operation::EighFull | Operation::EigFull => square && y == [(m, 1), (m, m)],
+            Operation::EighTrunc => {
+                let r = y[0].0;
+                square && r <= m && y == [(r, 1), (m, r), (1, 1)]
+            }
+            Operation::EighVals | Operation::EigVals | Operation::SchurVals => square && y == [(m, 1)],
+            Operation::SchurFull => square && y == [(m, m), (m, m), (m, 1)],
+            Operation::Solve | Operation::SolveTriangular(_) => square && x[1].0 == m && y == [x[1]],
+            Operation::Lstsq => x[1].0 == m && y == [(n, x[1].1)],
+            Operation::Pinv => y == [(n, m)],
+            Operation::Det => square && y == [(1, 1)],
+            Operation::LogAbsDet => square && y == [(1, 1), (1, 1)],
+            Operation::Norm(_) => y == [(1, 1)],
+        }
+    }
+}
