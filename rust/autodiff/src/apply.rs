@@ -29,7 +29,7 @@ pub enum Operand<'a, T: Element> {
     Index(View<'a, i64>),
 }
 
-/// A tensor that a rule writes.
+/// A tensor that is written, by a rule or by [`crate::evaluate`].
 #[derive(Debug)]
 pub enum OperandMut<'a, T: Element> {
     /// Elements of the operation's type.
@@ -38,6 +38,8 @@ pub enum OperandMut<'a, T: Element> {
     Real(ViewMut<'a, T::Real>),
     /// Complex elements.
     Complex(ViewMut<'a, T::Complex>),
+    /// Positions, counted from 0: results of an operation only, since they have no derivative.
+    Index(ViewMut<'a, i64>),
 }
 
 /// What was noticed on the way.
@@ -143,11 +145,12 @@ impl<T: Element> Operand<'_, T> {
 }
 
 impl<'a, T: Element> OperandMut<'a, T> {
-    fn class(&self) -> Class {
+    pub(crate) fn class(&self) -> Class {
         match self {
             OperandMut::Element(_) => Class::Element,
             OperandMut::Real(_) => Class::Real,
             OperandMut::Complex(_) => Class::Complex,
+            OperandMut::Index(_) => Class::Index,
         }
     }
 
@@ -156,14 +159,17 @@ impl<'a, T: Element> OperandMut<'a, T> {
             OperandMut::Element(view) => view.shape(),
             OperandMut::Real(view) => view.shape(),
             OperandMut::Complex(view) => view.shape(),
+            OperandMut::Index(view) => view.shape(),
         }
     }
 
-    fn stack(self, rank: usize) -> AnyStackMut<'a, T> {
+    /// `None` for positions.
+    fn stack(self, rank: usize) -> Option<AnyStackMut<'a, T>> {
         match self {
-            OperandMut::Element(view) => AnyStackMut::Element(StackMut::of(view, rank)),
-            OperandMut::Real(view) => AnyStackMut::Real(StackMut::of(view, rank)),
-            OperandMut::Complex(view) => AnyStackMut::Complex(StackMut::of(view, rank)),
+            OperandMut::Element(view) => Some(AnyStackMut::Element(StackMut::of(view, rank))),
+            OperandMut::Real(view) => Some(AnyStackMut::Real(StackMut::of(view, rank))),
+            OperandMut::Complex(view) => Some(AnyStackMut::Complex(StackMut::of(view, rank))),
+            OperandMut::Index(_) => None,
         }
     }
 }
@@ -259,12 +265,10 @@ impl<'a> Problem<'a> {
         }
         let stack = |((output, slot), operand): ((Option<OperandMut<'o, T>>, &Slot), &Operand<'_, T>)| {
             let Some(output) = output else { return Ok(None) };
-            match (output.class(), output.shape()) == (slot.class, operand.shape()) {
-                true => Ok(Some(output.stack(self.rank(slot)))),
-                false => {
-                    Err(misfit(format!("{what}, {}", slot.name), format!("the kind and size {:?}", operand.shape())))
-                }
-            }
+            let fits = (output.class(), output.shape()) == (slot.class, operand.shape());
+            let stack = if fits { output.stack(self.rank(slot)) } else { None };
+            let error = || misfit(format!("{what}, {}", slot.name), format!("the kind and size {:?}", operand.shape()));
+            stack.map(Some).ok_or_else(error)
         };
         outputs.into_iter().zip(slots).zip(operands).map(stack).collect()
     }

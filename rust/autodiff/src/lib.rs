@@ -7,11 +7,13 @@
 mod apply;
 mod dual;
 mod error;
+mod evaluate;
 mod operation;
 mod options;
 mod rules;
 
 pub use apply::{hvp, jvp, vjp, Operand, OperandMut, Report};
 pub use error::Error;
+pub use evaluate::{evaluate, Settings};
 pub use operation::{Class, Extent, Operation, Slot};
 pub use options::{OnGauge, Options, Phases};

@@ -1,5 +1,6 @@
 //! The operations of linear algebra that have derivatives: their operands, and what is supported.
 
+use smallvec::SmallVec;
 use tensoroxide_linalg::{Function, Norm, Triangle};
 
 /// An operation of `tensoroxide-linalg`, with what its derivative has to know of its options.
@@ -172,46 +173,52 @@ impl Operation {
         matches!(self, Operation::EigFull | Operation::EigVals | Operation::SchurVals)
     }
 
-    /// Do operands of these extents, rows and columns each, belong to it? Vectors have one column, numbers one row, too.
-    pub(crate) fn fits(&self, x: &[(usize, usize)], y: &[(usize, usize)]) -> bool {
+    /// Rows and columns of each output, those of the inputs being given; vectors have one column, numbers one row, too. Of
+    /// what truncates, `rank` values are kept. `None` if such inputs do not belong to it.
+    pub(crate) fn extents(&self, x: &[(usize, usize)], rank: usize) -> Option<SmallVec<[(usize, usize); 4]>> {
         let (m, n) = x[0];
         let k = m.min(n);
         let square = m == n;
-        match *self {
-            Operation::SvdCompact => y == [(m, k), (k, 1), (k, n)],
-            Operation::SvdFull => y == [(m, m), (k, 1), (n, n)],
-            Operation::SvdTrunc => {
-                let r = y[1].0;
-                r <= k && y == [(m, r), (r, 1), (r, n), (1, 1)]
-            }
-            Operation::SvdVals => y == [(k, 1)],
-            Operation::QrCompact => y == [(m, k), (k, n)],
-            Operation::QrFull => y == [(m, m), (m, n)],
-            Operation::QrNull => y == [(m, m - k)],
-            Operation::QrPivoted => y == [(m, k), (k, n), (n, 1)],
-            Operation::LqCompact => y == [(m, k), (k, n)],
-            Operation::LqFull => y == [(m, n), (n, n)],
-            Operation::LqNull => y == [(n - k, n)],
-            Operation::LeftPolar => m >= n && y == [(m, n), (n, n)],
-            Operation::RightPolar => m <= n && y == [(m, m), (m, n)],
-            Operation::Lu => y == [(m, k), (k, n), (m, 1)],
-            Operation::LuComplete => y == [(m, k), (k, n), (m, 1), (n, 1)],
+        let (fits, y): (bool, &[(usize, usize)]) = match *self {
+            Operation::SvdCompact => (true, &[(m, k), (k, 1), (k, n)]),
+            Operation::SvdFull => (true, &[(m, m), (k, 1), (n, n)]),
+            Operation::SvdTrunc => (rank <= k, &[(m, rank), (rank, 1), (rank, n), (1, 1)]),
+            Operation::SvdVals => (true, &[(k, 1)]),
+            Operation::QrCompact => (true, &[(m, k), (k, n)]),
+            Operation::QrFull => (true, &[(m, m), (m, n)]),
+            Operation::QrNull => (true, &[(m, m - k)]),
+            Operation::QrPivoted => (true, &[(m, k), (k, n), (n, 1)]),
+            Operation::LqCompact => (true, &[(m, k), (k, n)]),
+            Operation::LqFull => (true, &[(m, n), (n, n)]),
+            Operation::LqNull => (true, &[(n - k, n)]),
+            Operation::LeftPolar => (m >= n, &[(m, n), (n, n)]),
+            Operation::RightPolar => (m <= n, &[(m, m), (m, n)]),
+            Operation::Lu => (true, &[(m, k), (k, n), (m, 1)]),
+            Operation::LuComplete => (true, &[(m, k), (k, n), (m, 1), (n, 1)]),
             Operation::Cholesky | Operation::Inv | Operation::Expm | Operation::HermitianFunction(_) => {
-                square && y == [(m, m)]
+                (square, &[(m, m)])
             }
-            Operation::EighFull | Operation::EigFull => square && y == [(m, 1), (m, m)],
-            Operation::EighTrunc => {
-                let r = y[0].0;
-                square && r <= m && y == [(r, 1), (m, r), (1, 1)]
-            }
-            Operation::EighVals | Operation::EigVals | Operation::SchurVals => square && y == [(m, 1)],
-            Operation::SchurFull => square && y == [(m, m), (m, m), (m, 1)],
-            Operation::Solve | Operation::SolveTriangular(_) => square && x[1].0 == m && y == [x[1]],
-            Operation::Lstsq => x[1].0 == m && y == [(n, x[1].1)],
-            Operation::Pinv => y == [(n, m)],
-            Operation::Det => square && y == [(1, 1)],
-            Operation::LogAbsDet => square && y == [(1, 1), (1, 1)],
-            Operation::Norm(_) => y == [(1, 1)],
-        }
+            Operation::EighFull | Operation::EigFull => (square, &[(m, 1), (m, m)]),
+            Operation::EighTrunc => (square && rank <= m, &[(rank, 1), (m, rank), (1, 1)]),
+            Operation::EighVals | Operation::EigVals | Operation::SchurVals => (square, &[(m, 1)]),
+            Operation::SchurFull => (square, &[(m, m), (m, m), (m, 1)]),
+            Operation::Solve | Operation::SolveTriangular(_) => (square && x[1].0 == m, &[x[1]]),
+            Operation::Lstsq => (x[1].0 == m, &[(n, x[1].1)]),
+            Operation::Pinv => (true, &[(n, m)]),
+            Operation::Det => (square, &[(1, 1)]),
+            Operation::LogAbsDet => (square, &[(1, 1), (1, 1)]),
+            Operation::Norm(_) => (true, &[(1, 1)]),
+        };
+        fits.then(|| SmallVec::from_slice(y))
+    }
+
+    /// Do operands of these extents belong to it?
+    pub(crate) fn fits(&self, x: &[(usize, usize)], y: &[(usize, usize)]) -> bool {
+        let rank = match self {
+            Operation::SvdTrunc => y[1].0,
+            Operation::EighTrunc => y[0].0,
+            _ => 0,
+        };
+        self.extents(x, rank).is_some_and(|expected| expected[..] == *y)
     }
 }
