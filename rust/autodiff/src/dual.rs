@@ -20,10 +20,14 @@ pub(crate) struct Dual<'w, T: Element> {
     pub(crate) tangent: Option<Matrix<'w, T>>,
 }
 
-/// A dual matrix as an operand: as it is, transposed, conjugated, or both.
+/// A dual matrix as an operand, or a block of it: as it is, transposed, conjugated, or both.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Op<'a, 'w, T: Element> {
     dual: &'a Dual<'w, T>,
+    /// Where the block begins.
+    at: (usize, usize),
+    /// Its rows and columns.
+    extents: (usize, usize),
     transposed: bool,
     conj: bool,
 }
@@ -43,17 +47,17 @@ impl<'w, T: Element> Dual<'w, T> {
 
     /// X
     pub(crate) const fn n(&self) -> Op<'_, 'w, T> {
-        Op { dual: self, transposed: false, conj: false }
+        Op { dual: self, at: (0, 0), extents: (self.rows(), self.cols()), transposed: false, conj: false }
     }
 
     /// Xᴴ
     pub(crate) const fn h(&self) -> Op<'_, 'w, T> {
-        Op { dual: self, transposed: true, conj: true }
+        self.n().h()
     }
 
     /// Xᵀ
     pub(crate) const fn t(&self) -> Op<'_, 'w, T> {
-        Op { dual: self, transposed: true, conj: false }
+        self.n().t()
     }
 
     /// The value, and the tangent if there is one: what a linear function is applied to.
@@ -86,6 +90,11 @@ impl<'w, T: Element> Dual<'w, T> {
         self.linear(|_, _, x| T::from_real(x.re()));
     }
 
+    /// Everything replaced by a function of itself that is linear over the real numbers.
+    pub(crate) fn transform(&mut self, f: impl Fn(&mut Matrix<'w, T>)) {
+        self.parts().for_each(f);
+    }
+
     /// Every element replaced by a differentiable function of itself, given as its value and its derivative.
     pub(crate) fn map(&mut self, f: impl Fn(T) -> [T; 2]) {
         let (value, mut tangent) = (self.value.elements_mut(), self.tangent.as_mut().map(Matrix::elements_mut));
@@ -102,39 +111,63 @@ impl<'w, T: Element> Dual<'w, T> {
 impl<'a, 'w, T: Element> Op<'a, 'w, T> {
     pub(crate) const fn rows(&self) -> usize {
         if self.transposed {
-            self.dual.cols()
+            self.extents.1
         } else {
-            self.dual.rows()
+            self.extents.0
         }
     }
 
     pub(crate) const fn cols(&self) -> usize {
         if self.transposed {
-            self.dual.rows()
+            self.extents.0
         } else {
-            self.dual.cols()
+            self.extents.1
         }
     }
 
     /// The adjoint of this operand.
     pub(crate) const fn h(self) -> Self {
-        Op { dual: self.dual, transposed: !self.transposed, conj: !self.conj }
+        Op { conj: !self.conj, ..self.t() }
     }
 
-    fn oriented(&self, x: &'a Matrix<'w, T>) -> MatRef<'a, T> {
-        if self.transposed {
-            x.as_ref().t()
-        } else {
-            x.as_ref()
-        }
+    /// The transpose of this operand.
+    pub(crate) const fn t(self) -> Self {
+        Op { transposed: !self.transposed, ..self }
     }
 
-    fn value(&self) -> MatRef<'a, T> {
+    /// The m×n block of this operand whose first element is at row i and column j.
+    pub(crate) const fn block(self, (i, j): (usize, usize), (m, n): (usize, usize)) -> Self {
+        let ((i, j), extents) = if self.transposed { ((j, i), (n, m)) } else { ((i, j), (m, n)) };
+        Op { at: (self.at.0 + i, self.at.1 + j), extents, ..self }
+    }
+
+    /// Its first n columns.
+    pub(crate) const fn left(self, n: usize) -> Self {
+        self.block((0, 0), (self.rows(), n))
+    }
+
+    /// Its columns from number j on.
+    pub(crate) const fn right(self, j: usize) -> Self {
+        self.block((0, j), (self.rows(), self.cols() - j))
+    }
+
+    fn oriented(&self, x: &'a Matrix<'w, T>) -> Result<MatRef<'a, T>, Error> {
+        let block = x.as_ref().block(self.at.0, self.at.1, self.extents.0, self.extents.1)?;
+        Ok(if self.transposed { block.t() } else { block })
+    }
+
+    fn value(&self) -> Result<MatRef<'a, T>, Error> {
         self.oriented(&self.dual.value)
     }
 
-    fn tangent(&self) -> Option<MatRef<'a, T>> {
-        self.dual.tangent.as_ref().map(|x| self.oriented(x))
+    fn tangent(&self) -> Result<Option<MatRef<'a, T>>, Error> {
+        self.dual.tangent.as_ref().map(|x| self.oriented(x)).transpose()
+    }
+}
+
+impl<'a, 'w, T: Element> From<&'a Dual<'w, T>> for Op<'a, 'w, T> {
+    fn from(x: &'a Dual<'w, T>) -> Self {
+        x.n()
     }
 }
 
@@ -178,8 +211,8 @@ impl<'w> Scope<'w> {
 
     /// op(X)
     pub(crate) fn copy<T: Element>(self, x: Op<'_, '_, T>) -> Result<Dual<'w, T>, Error> {
-        let tangent = x.tangent().map(|tangent| self.with.copy_of(tangent, x.conj)).transpose()?;
-        Ok(Dual { value: self.with.copy_of(x.value(), x.conj)?, tangent })
+        let tangent = x.tangent()?.map(|tangent| self.with.copy_of(tangent, x.conj)).transpose()?;
+        Ok(Dual { value: self.with.copy_of(x.value()?, x.conj)?, tangent })
     }
 
     /// The tangent of X, made of zeros if there is none and one is needed.
@@ -206,13 +239,13 @@ impl<'w> Scope<'w> {
         let add = |x: MatRef<T>, y: MatRef<T>, c: MatMut<T>| {
             gemm(T::from_real(alpha), x, a.conj, y, b.conj, T::ONE, c, self.threads)
         };
-        add(a.value(), b.value(), c.value.as_mut())?;
+        add(a.value()?, b.value()?, c.value.as_mut())?;
         if let Some(tangent) = self.tangent(c, a.dual.tangent.is_some() || b.dual.tangent.is_some())? {
-            if let Some(x) = a.tangent() {
-                add(x, b.value(), tangent.as_mut())?;
+            if let Some(x) = a.tangent()? {
+                add(x, b.value()?, tangent.as_mut())?;
             }
-            if let Some(y) = b.tangent() {
-                add(a.value(), y, tangent.as_mut())?;
+            if let Some(y) = b.tangent()? {
+                add(a.value()?, y, tangent.as_mut())?;
             }
         }
         Ok(())
@@ -242,8 +275,8 @@ impl<'w> Scope<'w> {
                 }
             }
         };
-        add(&mut c.value, a.value());
-        if let (Some(c), Some(a)) = (self.tangent(c, a.dual.tangent.is_some())?, a.tangent()) {
+        add(&mut c.value, a.value()?);
+        if let (Some(c), Some(a)) = (self.tangent(c, a.dual.tangent.is_some())?, a.tangent()?) {
             add(c, a);
         }
         Ok(())
@@ -393,43 +426,48 @@ impl<'w> Scope<'w> {
         Ok(Dual { value: total(&x.value)?, tangent: x.tangent.as_ref().map(total).transpose()? })
     }
 
-    /// The X with op(A)·X = B for op(A) a triangle, the upper one or the lower; nothing else of A is read.
-    pub(crate) fn solve_triangular<T: Element>(
+    /// The X with op(A)·X = op(B) for op(A) a triangle, the upper one or the lower; nothing else of A is read.
+    pub(crate) fn solve_triangular<'b, T: Element>(
         self,
         a: Op<'_, '_, T>,
         upper: bool,
         unit_diagonal: bool,
-        b: &Dual<'_, T>,
-    ) -> Result<Dual<'w, T>, Error> {
+        b: impl Into<Op<'b, 'w, T>>,
+    ) -> Result<Dual<'w, T>, Error>
+    where
+        'w: 'b,
+    {
+        let (b, triangle) = (b.into(), a.value()?);
         let solve =
-            |b: &Matrix<'_, T>| solve_triangular(a.value(), a.conj, upper, unit_diagonal, b.as_ref(), false, self.with);
-        let mut x = Dual::constant(solve(&b.value)?);
+            |b: MatRef<T>, conj: bool| solve_triangular(triangle, a.conj, upper, unit_diagonal, b, conj, self.with);
+        let mut x = Dual::constant(solve(b.value()?, b.conj)?);
         // A·X = B has the tangent A·Ẋ = Ḃ − Ȧ·X, where of Ȧ the triangle counts.
-        let slope = self.copy(b.n())?.tangent;
-        let slope = match a.tangent() {
-            None => slope,
-            Some(tangent) => {
-                let mut triangle = self.with.copy_of(tangent, a.conj)?;
-                let inside = |i: usize, j: usize| if upper { i < j } else { i > j } || (i == j && !unit_diagonal);
-                for j in 0..triangle.cols() {
-                    let outside = triangle.col_mut(j).iter_mut().enumerate().filter(|(i, _)| !inside(*i, j));
-                    outside.for_each(|(_, x)| *x = T::ZERO);
-                }
-                let mut slope = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
-                subtract_product(triangle.as_ref(), false, &x.value, &mut slope, self.threads)?;
-                Some(slope)
-            }
-        };
-        x.tangent = slope.map(|slope| solve(&slope)).transpose()?;
+        let mut slope = b.tangent()?.map(|slope| self.with.copy_of(slope, b.conj)).transpose()?;
+        if let Some(tangent) = a.tangent()? {
+            let mut triangle = self.with.copy_of(tangent, a.conj)?;
+            keep_triangle(&mut triangle, upper, unit_diagonal);
+            let mut sum = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
+            subtract_product(triangle.as_ref(), false, &x.value, &mut sum, self.threads)?;
+            slope = Some(sum);
+        }
+        x.tangent = slope.map(|slope| solve(slope.as_ref(), false)).transpose()?;
         Ok(x)
     }
 
-    /// The X with op(A)·X = B, by elimination with partial pivoting.
-    pub(crate) fn solve<T: Element>(self, a: Op<'_, '_, T>, b: &Dual<'_, T>) -> Result<Dual<'w, T>, Error> {
-        let factors = lu(a.value(), a.conj, self.with)?;
-        let mut x = Dual::constant(factors.solve(b.value.as_ref(), false, self.with)?);
-        let mut slope = self.copy(b.n())?.tangent;
-        if let Some(tangent) = a.tangent() {
+    /// The X with op(A)·X = op(B), by elimination with partial pivoting.
+    pub(crate) fn solve<'b, T: Element>(
+        self,
+        a: Op<'_, '_, T>,
+        b: impl Into<Op<'b, 'w, T>>,
+    ) -> Result<Dual<'w, T>, Error>
+    where
+        'w: 'b,
+    {
+        let b = b.into();
+        let factors = lu(a.value()?, a.conj, self.with)?;
+        let mut x = Dual::constant(factors.solve(b.value()?, b.conj, self.with)?);
+        let mut slope = b.tangent()?.map(|slope| self.with.copy_of(slope, b.conj)).transpose()?;
+        if let Some(tangent) = a.tangent()? {
             let mut sum = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
             subtract_product(tangent, a.conj, &x.value, &mut sum, self.threads)?;
             slope = Some(sum);
@@ -437,6 +475,27 @@ impl<'w> Scope<'w> {
         x.tangent = slope.map(|slope| factors.solve(slope.as_ref(), false, self.with)).transpose()?;
         Ok(x)
     }
+}
+
+/// Zeros outside of a triangle, the upper one or the lower, and on its diagonal, if that is asked for.
+pub(crate) fn keep_triangle<T: Element>(x: &mut Matrix<'_, T>, upper: bool, strict: bool) {
+    let gap = usize::from(strict);
+    for j in 0..x.cols() {
+        let rows = x.rows();
+        let outside = if upper { (j + 1 - gap).min(rows)..rows } else { 0..(j + gap).min(rows) };
+        x.col_mut(j)[outside].fill(T::ZERO);
+    }
+}
+
+/// The Frobenius norm, relative to the largest element on the way, so that no square over- or underflows.
+pub(crate) fn norm<'m, T: Element>(elements: impl IntoIterator<Item = &'m T> + Clone) -> f64 {
+    let modulus = |x: &T| x.re().to_f64().abs().max(x.im().to_f64().abs());
+    let largest = elements.clone().into_iter().map(modulus).fold(0.0, f64::max);
+    if largest == 0.0 || !largest.is_finite() {
+        return largest;
+    }
+    let square = |x: &T| (x.re().to_f64() / largest).powi(2) + (x.im().to_f64() / largest).powi(2);
+    largest * elements.into_iter().map(square).sum::<f64>().sqrt()
 }
 
 /// C = C − A·X
