@@ -31,6 +31,7 @@ include("einsum.jl")
 include("argmax.jl")
 include("linalg.jl")
 include("krylov.jl")
+include("rules.jl")
 include("host.jl")
 
 function __init__()

@@ -74,6 +74,15 @@ struct Truncation
     tol::Float64
 end
 
+struct RuleOptions
+    operation::Int32
+    variant::Int32
+    report_gauge::Int32
+    free_phases::Int32
+    gauge_tolerance::Float64
+    degeneracy::Float64
+end
+
 struct RunOptions
     workspace::Ptr{Cvoid}
     provider::Int32
@@ -167,6 +176,9 @@ struct Engine
     tox_schur_full::Ptr{Cvoid}
     tox_schur_vals::Ptr{Cvoid}
     tox_krylov_complex_result::Ptr{Cvoid}
+    tox_rule_jvp::Ptr{Cvoid}
+    tox_rule_vjp::Ptr{Cvoid}
+    tox_rule_hvp::Ptr{Cvoid}
 
 end
 
@@ -351,6 +363,14 @@ engine_pinv(t, conj, atol, rtol, run) =
                 (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, atol, rtol, tensor(t, 2), run))
 
+# The lists hold a tensor's address, or NULL, for each operand.
+for (name, lists) in ((:jvp, 4), (:vjp, 4), (:hvp, 6))
+    types = Expr(:tuple, :(Ref{RuleOptions}), ntuple(_ -> :(Ptr{Ptr{DLTensor}}), lists)..., :(Ref{Cdouble}), :(Ref{RunOptions}))
+    @eval $(Symbol(:engine_rule_, name))(rule, lists, gauge, run) =
+        check(ccall(ENGINE[].$(Symbol(:tox_rule_, name)), Int32, $types, rule, $((:(lists[$k]) for k in 1:lists)...),
+                    gauge, run))
+end
+
 # Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.
 @inline function check(status::Int32, index::Ref{Int64})
     status == 7 && throw(LinearAlgebra.SingularException(index[] + 1))
@@ -364,7 +384,7 @@ last_error() = unsafe_string(ccall(ENGINE[].tox_last_error, Cstring, ()))
 
 @noinline function throw_status(status::Int32)
     text = last_error()
-    status in (1, 3, 4, 5, 9) && throw(ArgumentError(text))
+    status in (1, 3, 4, 5, 9, 13) && throw(ArgumentError(text))
     status == 2 && throw(DimensionMismatch(text))
     status == 6 && throw(LinearAlgebra.LAPACKException(1))   # LinearAlgebra's types hold a number, no text
     status == 7 && throw(LinearAlgebra.SingularException(1))

@@ -12,6 +12,7 @@ mod host;
 mod krylov;
 mod linalg;
 mod plan;
+mod rules;
 mod semiring;
 mod status;
 mod tensors;
@@ -20,6 +21,7 @@ pub use host::*;
 pub use krylov::*;
 pub use linalg::*;
 pub use plan::*;
+pub use rules::*;
 pub use semiring::*;
 pub use status::*;
 

@@ -74,7 +74,7 @@ pub struct tox_run {
 
 /// # Safety
 /// `run` is NULL or leads to a `tox_run`, whose workspace is NULL or lives for as long as `'a`.
-unsafe fn how<'a>(run: *const tox_run) -> Result<Run<'a>, Failure> {
+pub(crate) unsafe fn how<'a>(run: *const tox_run) -> Result<Run<'a>, Failure> {
     static SHARED: OnceLock<Workspaces> = OnceLock::new();
     // SAFETY: the caller's promise.
     let run = unsafe { run.as_ref() };

@@ -37,6 +37,8 @@ pub const TOX_PANIC: tox_status = 11;
 
 /// A matrix that is not positive definite where one is needed.
 pub const TOX_NOT_POSITIVE_DEFINITE: tox_status = 12;
+/// No derivative: it is not defined there, or the cotangent depends on a gauge.
+pub const TOX_NO_DERIVATIVE: tox_status = 13;
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -123,6 +125,26 @@ impl From<tensoroxide_linalg::Error> for Failure {
             _ => TOX_INVALID_ARGUMENT,
         };
         Failure::new(status, error.to_string())
+    }
+}
+
+impl From<tensoroxide_autodiff::Error> for Failure {
+    fn from(error: tensoroxide_autodiff::Error) -> Failure {
+        use tensoroxide_autodiff::Error;
+        let text = error.to_string();
+        let mut cause = error;
+        while let Error::InBatch { error, .. } = cause {
+            cause = *error;
+        }
+        let status = match cause {
+            Error::GaugeDependent { .. } | Error::CutsMultiplet { .. } | Error::Undefined(_) => TOX_NO_DERIVATIVE,
+            Error::Operand { .. } => TOX_DIMENSION_MISMATCH,
+            Error::Linalg(error) => Failure::from(error).status,
+            Error::Einsum(error) => Failure::from(error).status,
+            Error::Tensor(error) => Failure::from(error).status,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, text)
     }
 }
 

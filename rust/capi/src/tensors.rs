@@ -1,6 +1,6 @@
 //! DLPack tensors as views of a known element type, checked against each other first.
 
-use tensoroxide_tensor::dlpack::{Borrowed, DLTensor};
+use tensoroxide_tensor::dlpack::{Borrowed, DLTensor, Typed};
 use tensoroxide_tensor::{overlap, DType, Region, Scalar, View, ViewMut};
 
 use crate::status::{Failure, TOX_ALIASING, TOX_INVALID_ARGUMENT};
@@ -12,6 +12,17 @@ pub(crate) unsafe fn borrow<'a>(tensor: *const DLTensor, name: &str) -> Result<B
     let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Failure::null(name))?;
     // SAFETY: the caller's promise.
     unsafe { Borrowed::new(tensor) }.map_err(|error| Failure::from(error).about(name))
+}
+
+/// A tensor of 64-bit integers.
+///
+/// # Safety
+/// `tensor` is NULL, or leads to a tensor as [`Typed::new`] demands.
+pub(crate) unsafe fn integers<'a>(tensor: *const DLTensor, name: &str) -> Result<Typed<'a, i64>, Failure> {
+    // SAFETY: the caller's promise.
+    let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Failure::null(name))?;
+    // SAFETY: the caller's promise.
+    unsafe { Typed::new(tensor) }.map_err(|error| Failure::from(error).about(name))
 }
 
 fn mixed(found: DType, needed: DType, name: &str) -> Failure {

@@ -10,18 +10,7 @@ use tensoroxide_tensor::{with_scalar, Region, ViewMut};
 
 use super::{how, tensors, tox_run, Tensors};
 use crate::status::{guard, tox_status, Failure};
-use crate::tensors::{apart, borrow, view, view_mut};
-
-/// A tensor of 64-bit integers.
-///
-/// # Safety
-/// `tensor` is NULL, or leads to a tensor as [`Typed::new`] demands.
-unsafe fn integers<'a>(tensor: *const DLTensor, name: &str) -> Result<Typed<'a, i64>, Failure> {
-    // SAFETY: the caller's promise.
-    let tensor = unsafe { tensor.as_ref() }.ok_or_else(|| Failure::null(name))?;
-    // SAFETY: the caller's promise.
-    unsafe { Typed::new(tensor) }.map_err(|error| Failure::from(error).about(name))
-}
+use crate::tensors::{apart, borrow, integers, view, view_mut};
 
 /// Integers to be written, which share no memory with the tensors of the same call.
 ///

@@ -31,6 +31,30 @@ pub const TOX_NORM_ONE: i32 = 3;
 /// The largest sum of magnitudes of a row.
 pub const TOX_NORM_INFINITY: i32 = 4;
 
+/// One of `TOX_FUNCTION_…`.
+pub(crate) fn function_of(code: i32) -> Result<Function, Failure> {
+    match code {
+        TOX_FUNCTION_EXP => Ok(Function::Exp),
+        TOX_FUNCTION_LOG => Ok(Function::Log),
+        TOX_FUNCTION_SQRT => Ok(Function::Sqrt),
+        TOX_FUNCTION_INV => Ok(Function::Inverse),
+        TOX_FUNCTION_INV_SQRT => Ok(Function::InverseSqrt),
+        other => Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no function {other}"))),
+    }
+}
+
+/// One of `TOX_NORM_…`.
+pub(crate) fn norm_of(code: i32) -> Result<Norm, Failure> {
+    match code {
+        TOX_NORM_FROBENIUS => Ok(Norm::Frobenius),
+        TOX_NORM_SPECTRAL => Ok(Norm::Spectral),
+        TOX_NORM_NUCLEAR => Ok(Norm::Nuclear),
+        TOX_NORM_ONE => Ok(Norm::One),
+        TOX_NORM_INFINITY => Ok(Norm::Infinity),
+        other => Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no norm {other}"))),
+    }
+}
+
 /// X = exp(A). `a` is n×n, conjugated first if `conj_a` is not 0; `x` n×n; of a Hermitian A, X is Hermitian to the last
 /// bit. Fails as `tox_svd_compact`.
 ///
@@ -75,14 +99,7 @@ pub unsafe extern "C" fn tox_hermitian_function(
         let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [x] } = unsafe { tensors(a, [("x", x)]) }?;
-        let f = match function {
-            TOX_FUNCTION_EXP => Function::Exp,
-            TOX_FUNCTION_LOG => Function::Log,
-            TOX_FUNCTION_SQRT => Function::Sqrt,
-            TOX_FUNCTION_INV => Function::Inverse,
-            TOX_FUNCTION_INV_SQRT => Function::InverseSqrt,
-            other => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no function {other}"))),
-        };
+        let f = function_of(function)?;
         with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, x) = unsafe { (view::<T>(&a, "a")?, view_mut(&x, "x")?) };
@@ -108,14 +125,7 @@ pub unsafe extern "C" fn tox_norm(
         let run = unsafe { how(run) }?;
         // SAFETY: the caller's promise.
         let Tensors { a, outputs: [x] } = unsafe { tensors(a, [("x", x)]) }?;
-        let kind = match kind {
-            TOX_NORM_FROBENIUS => Norm::Frobenius,
-            TOX_NORM_SPECTRAL => Norm::Spectral,
-            TOX_NORM_NUCLEAR => Norm::Nuclear,
-            TOX_NORM_ONE => Norm::One,
-            TOX_NORM_INFINITY => Norm::Infinity,
-            other => return Err(Failure::new(TOX_INVALID_ARGUMENT, format!("there is no norm {other}"))),
-        };
+        let kind = norm_of(kind)?;
         with_scalar!(a.dtype(), T => {
             // SAFETY: the caller's promise; no output shares memory with another tensor.
             let (a, x) = unsafe { (view::<T>(&a, "a")?, view_mut(&x, "x")?) };
