@@ -2,7 +2,7 @@
 # that belongs to each status. The addresses are looked up once, when the package is loaded.
 
 "The version of the C ABI that this package speaks; the library has to answer the same."
-const ABI_VERSION = UInt32(4)
+const ABI_VERSION = UInt32(5)
 
 "Element types of the engine's tensors."
 const Element = Union{Float32,Float64,ComplexF32,ComplexF64}

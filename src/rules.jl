@@ -211,9 +211,8 @@ inputs(problem, tangents::Tuple) = map(k -> k <= length(tangents) ? tangents[k] 
 
 "Tangents or cotangents as arrays like those that they belong to."
 slopes(problem, values, all) = map((value, slope) -> slope_of(problem, value, slope), values, all)
-slope_of(problem, value, ::Nothing) = nothing
-slope_of(problem, value::AbstractArray{Int64}, slope) = nothing
-function slope_of(problem, value::AbstractArray, slope)
+function slope_of(problem, value, slope)
+    (slope === nothing || eltype(value) === Int64) && return nothing
     A = plain(eltype(value), slope)
     if problem.split !== nothing && length(A) == length(value)
         value === problem.x[1] && (A = matricize(A, problem.split...)[1])

@@ -31,7 +31,7 @@ typedef struct {
 #endif
 
 // Version of the binary interface; raised whenever a caller built against an older header would misbehave.
-#define TOX_ABI_VERSION 4
+#define TOX_ABI_VERSION 5
 
 // What was lent computes where it can; the engine itself does the rest.
 #define TOX_PROVIDER_LENT 0
@@ -137,6 +137,105 @@ typedef struct {
 
 // A path with the expression and the shapes that it is for, to be kept.
 #define TOX_PATH_STORED 4
+
+// A; U, S, Vᴴ.
+#define TOX_RULE_SVD_COMPACT 0
+
+// A; U, S, Vᴴ.
+#define TOX_RULE_SVD_FULL 1
+
+// A; S.
+#define TOX_RULE_SVD_VALS 2
+
+// A; U, S, Vᴴ as far as they were kept, and the norm ϵ of what was cut off.
+#define TOX_RULE_SVD_TRUNC 3
+
+// A; Q, R.
+#define TOX_RULE_QR_COMPACT 4
+
+// A; Q, R.
+#define TOX_RULE_QR_FULL 5
+
+// A; N.
+#define TOX_RULE_QR_NULL 6
+
+// A; Q, R, p (64-bit integers, counted from 0).
+#define TOX_RULE_QR_PIVOTED 7
+
+// A; L, Q.
+#define TOX_RULE_LQ_COMPACT 8
+
+// A; L, Q.
+#define TOX_RULE_LQ_FULL 9
+
+// A; N.
+#define TOX_RULE_LQ_NULL 10
+
+// A; W, P.
+#define TOX_RULE_LEFT_POLAR 11
+
+// A; P, Wᴴ.
+#define TOX_RULE_RIGHT_POLAR 12
+
+// A; L, U, p (64-bit integers, counted from 0).
+#define TOX_RULE_LU 13
+
+// A; L, U, p, q (64-bit integers, counted from 0).
+#define TOX_RULE_LU_COMPLETE 14
+
+// A; L.
+#define TOX_RULE_CHOLESKY 15
+
+// A; w, V.
+#define TOX_RULE_EIGH_FULL 16
+
+// A; w.
+#define TOX_RULE_EIGH_VALS 17
+
+// A; w, V as far as they were kept, and the norm ϵ of what was cut off. Also of `tox_eigh_range`.
+#define TOX_RULE_EIGH_TRUNC 18
+
+// A; w, V, both complex.
+#define TOX_RULE_EIG_FULL 19
+
+// A; w, complex.
+#define TOX_RULE_EIG_VALS 20
+
+// A; T, Z, and w, complex.
+#define TOX_RULE_SCHUR_FULL 21
+
+// A; w, complex.
+#define TOX_RULE_SCHUR_VALS 22
+
+// A, B; X.
+#define TOX_RULE_SOLVE 23
+
+// A, B; X. The variant is 1 for an upper triangle, plus 2 for a diagonal of ones.
+#define TOX_RULE_SOLVE_TRIANGULAR 24
+
+// A, B; X.
+#define TOX_RULE_LSTSQ 25
+
+// A; X.
+#define TOX_RULE_INV 26
+
+// A; X.
+#define TOX_RULE_PINV 27
+
+// A; the determinant.
+#define TOX_RULE_DET 28
+
+// A; the logarithm of the determinant's modulus, and its phase.
+#define TOX_RULE_LOGABSDET 29
+
+// A; X.
+#define TOX_RULE_EXPM 30
+
+// A; X. The variant is one of `TOX_FUNCTION_…`.
+#define TOX_RULE_HERMITIAN_FUNCTION 31
+
+// A; the norm. The variant is one of `TOX_NORM_…`.
+#define TOX_RULE_NORM 32
 
 // + and times of real or complex numbers: no semiring is chosen.
 #define TOX_NUMBERS 0
@@ -299,6 +398,25 @@ typedef struct {
   double log2_size;
 } tox_plan_info_t;
 
+// Which operation is differentiated, and what is done where its result is one of many.
+typedef struct {
+  // One of `TOX_RULE_…`.
+  int32_t operation;
+  // As the operation's comment says; else ignored.
+  int32_t variant;
+  // Not 0: a cotangent that depends on the gauge of vectors with equal values is no failure; what of it depends is left out,
+  // and its size is reported.
+  int32_t report_gauge;
+  // Not 0: the phases of vectors are not differentiated, and a cotangent that depends on them depends on the gauge.
+  int32_t free_phases;
+  // The most of a cotangent that counts as rounding when it depends on the gauge, relative to the whole; negative for √eps.
+  double gauge_tolerance;
+  // The most by which equal values differ, relative to the largest; negative for what rounding makes of them.
+  double degeneracy;
+} tox_rule;
+
+typedef const DLTensor *const *List;
+
 // Done.
 #define TOX_OK 0
 
@@ -338,6 +456,9 @@ typedef struct {
 
 // A matrix that is not positive definite where one is needed.
 #define TOX_NOT_POSITIVE_DEFINITE 12
+
+// No derivative: it is not defined there, or the cotangent depends on a gauge.
+#define TOX_NO_DERIVATIVE 13
 
 #ifdef __cplusplus
 extern "C" {
@@ -914,6 +1035,56 @@ tox_status tox_plan_describe(const tox_plan *plan, char *buffer, size_t capacity
 // # Safety
 // As `tox_plan_describe`.
 tox_status tox_plan_path(const tox_plan *plan, int32_t form, char *buffer, size_t capacity, size_t *length);
+
+// Tangents of an operation's outputs, those of its inputs being given.
+//
+// `x` and `y` are the addresses of its inputs and outputs, `dx` those of the inputs' tangents, of the same sizes, and `dy` of
+// the outputs', which are written; NULL in `dx` is zero, NULL in `dy` is not asked for. `*gauge`, unless it is NULL, gets the
+// largest part that depends on a gauge and was left out, or 0.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT`, `TOX_ALIASING`, `TOX_NO_DERIVATIVE`, and as the operation.
+//
+// # Safety
+// The lists have as many entries as the operation has inputs and outputs, each NULL or leading to a tensor; nothing else
+// uses the results during the call.
+tox_status tox_rule_jvp(const tox_rule *rule,
+                        List x,
+                        List y,
+                        List dx,
+                        List dy,
+                        double *gauge,
+                        const tox_run *run);
+
+// Cotangents of an operation's inputs, those of its outputs being given.
+//
+// `yb` are the addresses of the outputs' cotangents, and `xb` of the inputs', which are written; NULL in `yb` is zero, NULL in
+// `xb` is not asked for. For a real function L of y, the cotangents satisfy δL = Re⟨x̄, δx⟩, where ⟨·,·⟩ conjugates its first
+// argument. Otherwise as `tox_rule_jvp`.
+//
+// # Safety
+// As `tox_rule_jvp`.
+tox_status tox_rule_vjp(const tox_rule *rule,
+                        List x,
+                        List y,
+                        List yb,
+                        List xb,
+                        double *gauge,
+                        const tox_run *run);
+
+// The second order: tangents of what `tox_rule_vjp` gives, along `dx` for the inputs and `dyb` for the outputs' cotangents;
+// they are written to `dxb`. Otherwise as `tox_rule_vjp`.
+//
+// # Safety
+// As `tox_rule_jvp`.
+tox_status tox_rule_hvp(const tox_rule *rule,
+                        List x,
+                        List y,
+                        List yb,
+                        List dx,
+                        List dyb,
+                        List dxb,
+                        double *gauge,
+                        const tox_run *run);
 
 // Writes the names of the labels of a configuration, each followed by a line break, as `tox_plan_describe` writes.
 //

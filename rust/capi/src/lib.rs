@@ -28,7 +28,7 @@ pub use status::*;
 use std::ffi::c_char;
 
 /// Version of the binary interface; raised whenever a caller built against an older header would misbehave.
-pub const TOX_ABI_VERSION: u32 = 4;
+pub const TOX_ABI_VERSION: u32 = 5;
 
 /// The `TOX_ABI_VERSION` that the loaded library was built with: to be compared before any other call.
 #[no_mangle]
