@@ -156,7 +156,7 @@ impl<'a, 'w, T: Element> Op<'a, 'w, T> {
         Ok(if self.transposed { block.t() } else { block })
     }
 
-    fn value(&self) -> Result<MatRef<'a, T>, Error> {
+    pub(crate) fn value(&self) -> Result<MatRef<'a, T>, Error> {
         self.oriented(&self.dual.value)
     }
 
@@ -303,6 +303,26 @@ impl<'w> Scope<'w> {
     ) -> Result<Dual<'w, T>, Error> {
         let copy = |x: &Matrix<'_, T>| Ok::<_, Error>(self.with.copy_of(x.as_ref().block(i, j, m, n)?, false)?);
         Ok(Dual { value: copy(&x.value)?, tangent: x.tangent.as_ref().map(copy).transpose()? })
+    }
+
+    /// The matrix whose row i is row `rows(i)` of op(X), and likewise for its columns; places beyond X give zeros.
+    pub(crate) fn rearranged<T: Element>(
+        self,
+        x: Op<'_, '_, T>,
+        rows: impl Fn(usize) -> usize,
+        cols: impl Fn(usize) -> usize,
+    ) -> Result<Dual<'w, T>, Error> {
+        let rearranged = |x: MatRef<T>, conj: bool| {
+            let mut c = self.with.matrix(x.rows(), x.cols())?;
+            for j in 0..x.cols() {
+                let from = |i| x.get(rows(i), cols(j)).unwrap_or(T::ZERO);
+                let to = c.col_mut(j).iter_mut().enumerate();
+                to.for_each(|(i, c)| *c = if conj { from(i).conj() } else { from(i) });
+            }
+            Ok::<_, Error>(c)
+        };
+        let tangent = x.tangent()?.map(|tangent| rearranged(tangent, x.conj)).transpose()?;
+        Ok(Dual { value: rearranged(x.value()?, x.conj)?, tangent })
     }
 
     /// The matrix whose element (i, j) is a differentiable function of x_i and y_j, the elements of two columns; it is

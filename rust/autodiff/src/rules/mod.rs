@@ -4,9 +4,13 @@
 //! (co)tangent is zero. Names: `dx` is a tangent, `x̄` is written `xb`.
 
 mod inv;
+mod lq;
+mod qr;
+mod qr_pivoted;
 mod solve;
 
-use tensoroxide_dense::Element;
+use tensoroxide_dense::{Element, Memory};
+use tensoroxide_tensor::{Real, Scalar};
 
 use crate::dual::{Dual, Scope};
 use crate::{Error, Operation};
@@ -23,6 +27,11 @@ pub(crate) fn jvp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<Slopes<'w, T>, Error> {
     match operation {
+        Operation::QrCompact | Operation::QrFull => qr::jvp(y[0].n(), y[1].n(), dx[0].as_ref().map(Dual::n), scope),
+        Operation::QrNull => qr::null_jvp(x[0].n(), y[0].n(), dx[0].as_ref().map(Dual::n), scope),
+        Operation::QrPivoted => qr_pivoted::jvp(y, &dx[0], scope),
+        Operation::LqCompact | Operation::LqFull => lq::jvp(&y[0], &y[1], &dx[0], scope),
+        Operation::LqNull => lq::null_jvp(&x[0], &y[0], &dx[0], scope),
         Operation::Inv => inv::jvp(&y[0], &dx[0], scope),
         Operation::Solve => solve::jvp(&x[0], &y[0], &dx[0], &dx[1], scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
@@ -39,8 +48,29 @@ pub(crate) fn vjp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<Slopes<'w, T>, Error> {
     match operation {
+        Operation::QrCompact | Operation::QrFull => {
+            qr::vjp(y[0].n(), y[1].n(), yb[0].as_ref().map(Dual::n), yb[1].as_ref().map(Dual::n), scope)
+        }
+        Operation::QrNull => qr::null_vjp(x[0].n(), y[0].n(), yb[0].as_ref().map(Dual::n), scope),
+        Operation::QrPivoted => qr_pivoted::vjp(y, yb, scope),
+        Operation::LqCompact | Operation::LqFull => lq::vjp(&y[0], &y[1], &yb[0], &yb[1], scope),
+        Operation::LqNull => lq::null_vjp(&x[0], &y[0], &yb[0], scope),
         Operation::Inv => inv::vjp(&y[0], &yb[0], scope),
         Operation::Solve => solve::vjp(&x[0], &y[0], &yb[0], wanted, scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
     }
+}
+
+/// A column of positions.
+fn places<'w, T: Element>(column: &Dual<'_, T>, scope: Scope<'w>) -> Result<Memory<'w, usize>, Error> {
+    let mut places = scope.with.zeros(column.rows())?;
+    places.iter_mut().zip(column.value.elements()).for_each(|(to, x)| *to = x.re().to_f64() as usize);
+    Ok(places)
+}
+
+/// Where each position is found.
+fn inverse<'w>(places: &[usize], scope: Scope<'w>) -> Result<Memory<'w, usize>, Error> {
+    let mut inverse = scope.with.zeros(places.len())?;
+    places.iter().enumerate().for_each(|(i, &place)| inverse[place] = i);
+    Ok(inverse)
 }

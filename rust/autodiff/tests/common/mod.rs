@@ -435,6 +435,39 @@ impl Case {
         assert_close(&format!("{what}: hvp against differences"), &second, &expected, tolerance);
     }
 
+    /// Holds all derivatives of a loss against differences: a function of the outputs, given with its cotangents. For what
+    /// has no derivative but through such a loss, since it is free in part.
+    pub fn check_loss<T: Element>(
+        &self,
+        x: &[Array],
+        dx: &[Option<Array>],
+        loss: impl Fn(&[Array]) -> (f64, Slopes),
+        tolerance: f64,
+    ) {
+        let what = format!("a loss of {:?} of {:?}, {}", self.operation, shapes(x), T::DTYPE);
+        let moved = |x: &[Array], dx: &[Option<Array>], t: f64| -> Vec<Array> {
+            let one = |(x, dx): (&Array, &Option<Array>)| dx.as_ref().map_or(x.clone(), |dx| x.plus(t, dx));
+            x.iter().zip(dx).map(one).collect()
+        };
+        let number = |x: f64| vec![Some(Array::new(&[], |_| x.into()))];
+        let y = self.evaluate::<T>(x).unwrap();
+        let yb = loss(&y).1;
+        let step = 1e-3;
+        let expected = differences(step, |t| number(loss(&self.evaluate::<T>(&moved(x, dx, t)).unwrap()).0));
+        let (forward, _) = self.jvp::<T>(x, &y, dx).unwrap_or_else(|e| panic!("{what}: jvp: {e}"));
+        assert_close(&format!("{what}: jvp"), &number(dot(&yb, &forward)), &expected, tolerance);
+        let (reverse, _) = self.vjp::<T>(x, &y, &yb).unwrap_or_else(|e| panic!("{what}: vjp: {e}"));
+        assert_close(&format!("{what}: vjp"), &number(dot(&reverse, dx)), &expected, tolerance);
+        let dyb = differences(step, |t| loss(&moved(&y, &forward, t)).1);
+        let (second, _) = self.hvp::<T>(x, &y, &yb, dx, &dyb).unwrap_or_else(|e| panic!("{what}: hvp: {e}"));
+        let expected = differences(step, |t| {
+            let x = moved(x, dx, t);
+            let y = self.evaluate::<T>(&x).unwrap();
+            self.vjp::<T>(&x, &y, &loss(&y).1).unwrap().0
+        });
+        assert_close(&format!("{what}: hvp"), &second, &expected, tolerance);
+    }
+
     /// [`Case::check_along`] a random direction.
     pub fn check<T: Element>(&self, x: &[Array], tolerance: f64) {
         self.check_along::<T>(x, &self.tangents::<T>(x, 13), 1e-3, tolerance);
