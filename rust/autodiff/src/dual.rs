@@ -95,6 +95,22 @@ impl<'w, T: Element> Dual<'w, T> {
         self.parts().for_each(f);
     }
 
+    /// X + sign·Xᴴ for a square X.
+    pub(crate) fn fold(&mut self, sign: f64) {
+        let sign = real::<T>(sign);
+        let n = self.rows();
+        for x in self.parts() {
+            let x = x.elements_mut();
+            for j in 0..n {
+                for i in 0..=j {
+                    let (upper, lower) = (x[i + n * j], x[j + n * i]);
+                    x[i + n * j] = upper + lower.conj().scale(sign);
+                    x[j + n * i] = lower + upper.conj().scale(sign);
+                }
+            }
+        }
+    }
+
     /// Every element replaced by a differentiable function of itself, given as its value and its derivative.
     pub(crate) fn map(&mut self, f: impl Fn(T) -> [T; 2]) {
         let (value, mut tangent) = (self.value.elements_mut(), self.tangent.as_mut().map(Matrix::elements_mut));
@@ -410,12 +426,41 @@ impl<'w> Scope<'w> {
         len: usize,
         at: impl Fn(usize) -> (usize, usize),
     ) -> Result<Dual<'w, T>, Error> {
-        let gather = |x: &Matrix<'_, T>| {
-            let mut column = self.with.matrix(len, 1)?;
-            column.elements_mut().iter_mut().enumerate().for_each(|(k, to)| *to = x.col(at(k).1)[at(k).0]);
-            Ok::<_, Error>(column)
+        self.pick(x, (len, 1), |k, _| at(k))
+    }
+
+    /// The m×n matrix whose element (i, j) is that of X at the place that is given for (i, j).
+    pub(crate) fn pick<T: Element>(
+        self,
+        x: &Dual<'_, T>,
+        (m, n): (usize, usize),
+        at: impl Fn(usize, usize) -> (usize, usize),
+    ) -> Result<Dual<'w, T>, Error> {
+        let pick = |x: &Matrix<'_, T>| {
+            let mut to = self.with.matrix(m, n)?;
+            for j in 0..n {
+                to.col_mut(j).iter_mut().enumerate().for_each(|(i, to)| *to = x.col(at(i, j).1)[at(i, j).0]);
+            }
+            Ok::<_, Error>(to)
         };
-        Ok(Dual { value: gather(&x.value)?, tangent: x.tangent.as_ref().map(gather).transpose()? })
+        Ok(Dual { value: pick(&x.value)?, tangent: x.tangent.as_ref().map(pick).transpose()? })
+    }
+
+    /// Adds the elements of a column to those of C at the places that are given for them.
+    pub(crate) fn scatter<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        d: &Dual<'_, T>,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> Result<(), Error> {
+        let add = |c: &mut Matrix<'_, T>, d: &Matrix<'_, T>| {
+            d.elements().iter().enumerate().for_each(|(k, d)| c.col_mut(at(k).1)[at(k).0] += *d);
+        };
+        add(&mut c.value, &d.value);
+        if let (Some(c), Some(d)) = (self.tangent(c, d.tangent.is_some())?, &d.tangent) {
+            add(c, d);
+        }
+        Ok(())
     }
 
     /// C = C + alpha·Diagonal(d) for a column d.

@@ -32,7 +32,8 @@ pub struct Options {
     /// The most of a cotangent, relative to the whole, that may depend on the gauge and counts as rounding; √eps unless
     /// given.
     pub gauge_tolerance: Option<f64>,
-    /// Values that differ by at most so much, relative to the largest, are equal; n·eps unless given, for n values.
+    /// Values that differ by at most so much, relative to the largest, are equal; 10·n·eps unless given, for matrices of n
+    /// rows or columns: rounding moves values by a few times n·eps at most, and equal ones are to stay equal.
     pub degeneracy: Option<f64>,
 }
 
@@ -41,8 +42,8 @@ impl Options {
         self.gauge_tolerance.unwrap_or_else(|| T::Real::EPSILON.to_f64().sqrt())
     }
 
-    /// The relative distance up to which two of `n` values are equal.
+    /// The relative distance up to which two values of a matrix of size `n` are equal.
     pub(crate) fn degeneracy<T: Scalar>(&self, n: usize) -> f64 {
-        self.degeneracy.unwrap_or_else(|| n as f64 * T::Real::EPSILON.to_f64())
+        self.degeneracy.unwrap_or_else(|| 10.0 * n as f64 * T::Real::EPSILON.to_f64())
     }
 }

@@ -29,15 +29,24 @@ fn phase<T: Scalar>(x: T) -> T {
 /// assert_eq!(x, [-0.6, 0.8]);
 /// ```
 pub fn fix_vector<T: Scalar>(x: &mut [T]) -> T {
-    let largest = x.iter().fold(<T::Real as Scalar>::ZERO, |largest, x| largest.max(x.abs_sqr()));
-    let slack = T::Real::from_f64(1.0 - 20.0 * x.len() as f64 * T::Real::EPSILON.to_f64());
-    let Some(lead) = x.iter().position(|x| x.abs_sqr() >= slack * largest) else {
+    let Some(lead) = leading(x) else {
         return T::ONE;
     };
     let (modulus, phase) = (x[lead].abs(), phase(x[lead]));
     x.iter_mut().for_each(|x| *x *= phase.conj());
     x[lead] = T::from_real(modulus);
     phase
+}
+
+/// The position of the entry that leads a vector: the first of those of largest modulus; `None` for a vector without entries.
+///
+/// ```
+/// assert_eq!(tensoroxide_linalg::leading(&[0.1, -0.6, 0.6]), Some(1));
+/// ```
+pub fn leading<T: Scalar>(x: &[T]) -> Option<usize> {
+    let largest = x.iter().fold(<T::Real as Scalar>::ZERO, |largest, x| largest.max(x.abs_sqr()));
+    let slack = T::Real::from_f64(1.0 - 20.0 * x.len() as f64 * T::Real::EPSILON.to_f64());
+    x.iter().position(|x| x.abs_sqr() >= slack * largest)
 }
 
 /// Makes the diagonal of R real and not negative, with the opposite phases for the columns of Q.

@@ -31,7 +31,7 @@ pub use eig::{eig_full, eig_vals};
 pub use eigh::{eigh_full, eigh_range, eigh_trunc, eigh_vals};
 pub use error::Error;
 pub use functions::{expm, hermitian_function, Function};
-pub use gauge::fix_vector;
+pub use gauge::{fix_vector, leading};
 pub use lq::{lq_compact, lq_full, lq_null};
 pub use lstsq::{lstsq, pinv, Tolerance};
 pub use lu::{det, inv, logabsdet, lu, lu_complete};

@@ -3,11 +3,15 @@
 //! A rule knows inputs x, outputs y, and tangents or cotangents, all as [`Dual`]s of the one type in which it computes. A missing
 //! (co)tangent is zero. Names: `dx` is a tangent, `x̄` is written `xb`.
 
+mod eigh;
+mod groups;
 mod inv;
 mod lq;
+mod phases;
 mod qr;
 mod qr_pivoted;
 mod solve;
+mod svd;
 
 use tensoroxide_dense::{Element, Memory};
 use tensoroxide_tensor::{Real, Scalar};
@@ -32,6 +36,11 @@ pub(crate) fn jvp<'w, T: Element>(
         Operation::QrPivoted => qr_pivoted::jvp(y, &dx[0], scope),
         Operation::LqCompact | Operation::LqFull => lq::jvp(&y[0], &y[1], &dx[0], scope),
         Operation::LqNull => lq::null_jvp(&x[0], &y[0], &dx[0], scope),
+        Operation::SvdCompact => svd::jvp(svd::Factors { u: &y[0], s: &y[1], vh: &y[2] }, &dx[0], scope),
+        Operation::SvdFull => svd::full_jvp(y, &dx[0], scope),
+        Operation::SvdVals => svd::values_jvp(&x[0], &dx[0], scope),
+        Operation::EighFull => eigh::jvp(&y[0], &y[1], &dx[0], scope),
+        Operation::EighVals => eigh::values_jvp(&x[0], &dx[0], scope),
         Operation::Inv => inv::jvp(&y[0], &dx[0], scope),
         Operation::Solve => solve::jvp(&x[0], &y[0], &dx[0], &dx[1], scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
@@ -55,6 +64,15 @@ pub(crate) fn vjp<'w, T: Element>(
         Operation::QrPivoted => qr_pivoted::vjp(y, yb, scope),
         Operation::LqCompact | Operation::LqFull => lq::vjp(&y[0], &y[1], &yb[0], &yb[1], scope),
         Operation::LqNull => lq::null_vjp(&x[0], &y[0], &yb[0], scope),
+        Operation::SvdCompact => {
+            let factors = svd::Factors { u: &y[0], s: &y[1], vh: &y[2] };
+            let slopes = svd::Cotangents { u: yb[0].as_ref(), s: yb[1].as_ref(), vh: yb[2].as_ref() };
+            svd::vjp(factors, slopes, scope)
+        }
+        Operation::SvdFull => svd::full_vjp(y, yb, scope),
+        Operation::SvdVals => svd::values_vjp(&x[0], &yb[0], scope),
+        Operation::EighFull => eigh::vjp(&y[0], &y[1], yb, scope),
+        Operation::EighVals => eigh::values_vjp(&x[0], &yb[0], scope),
         Operation::Inv => inv::vjp(&y[0], &yb[0], scope),
         Operation::Solve => solve::vjp(&x[0], &y[0], &yb[0], wanted, scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
