@@ -382,11 +382,20 @@ end
 
 last_error() = unsafe_string(ccall(ENGINE[].tox_last_error, Cstring, ()))
 
+# A `LAPACKException` holds a number and no text. Its cause, which Julia shows below it, has the text.
+function throw_no_convergence(text)
+    try
+        throw(ErrorException(text))
+    catch
+        throw(LinearAlgebra.LAPACKException(1))
+    end
+end
+
 @noinline function throw_status(status::Int32)
     text = last_error()
     status in (1, 3, 4, 5, 9, 13) && throw(ArgumentError(text))
     status == 2 && throw(DimensionMismatch(text))
-    status == 6 && throw(LinearAlgebra.LAPACKException(1))   # LinearAlgebra's types hold a number, no text
+    status == 6 && throw_no_convergence(text)
     status == 7 && throw(LinearAlgebra.SingularException(1))
     status == 8 && throw(OutOfMemoryError())
     status == 10 && throw(OverflowError(text))

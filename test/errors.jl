@@ -165,6 +165,21 @@ end
     @test refuses(() -> TO.svd_compact(ones(3)), DimensionMismatch)
 end
 
+# No input is known with which every driver fails; the engine's own tests hold what its text says.
+@testset "no convergence" begin
+    causes = isdefined(Base, :current_exceptions) ? Base.current_exceptions : Base.catch_stack
+    text = "no driver converged; tried, in this order: LAPACK gesdd, faer"
+    try
+        TO.throw_no_convergence(text)
+        @test false
+    catch e
+        @test e isa LinearAlgebra.LAPACKException
+        cause, shown = map(first, collect(causes()))[end-1:end]
+        @test shown === e
+        @test cause isa ErrorException && cause.msg == text
+    end
+end
+
 # What the Julia face never asks for, asked past it: the boundary refuses by itself.
 @testset "at the boundary" begin
     plan = contraction_plan("ij,jk->ik", [(2, 2), (2, 2)])

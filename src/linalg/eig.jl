@@ -16,7 +16,7 @@ independent eigenvectors: some columns of `V` are then parallel, up to rounding.
 tensor `T` that `rows` and `columns` name form a matrix as in [`svd_compact`](@ref), where also `workspace` and
 `provider` are explained; the dimensions `rows` come back in `V`. Throws a `DimensionMismatch` for a matrix that is
 not square, an `ArgumentError` if an entry is `NaN` or infinite, a `LinearAlgebra.LAPACKException` if no driver gives
-a small residual.
+a small residual; its cause names them.
 
 ```jldoctest
 julia> using TensorOxide

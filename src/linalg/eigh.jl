@@ -10,8 +10,8 @@ first of equals) is real and positive.
 `A` is any strided matrix that is Hermitian up to rounding, `maximum(abs, A - A') ≤ eps^(3/4)·maximum(abs, A)`, or the
 `Hermitian` or real `Symmetric` wrapper of any strided matrix, of which only the named triangle counts. Of a plain
 matrix the lower triangle is used. Throws an `ArgumentError` if `A` is not Hermitian or if an entry is `NaN` or
-infinite, a `DimensionMismatch` if it is not square, a `LinearAlgebra.LAPACKException` if the iteration does not
-converge.
+infinite, a `DimensionMismatch` if it is not square, a `LinearAlgebra.LAPACKException` if no driver converges, as
+for [`svd_compact`](@ref).
 
 ```jldoctest
 julia> using TensorOxide

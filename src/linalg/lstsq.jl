@@ -10,7 +10,7 @@ largest one count as zero; `rank` is the number of the others. For a stack `A`, 
 `rank` is an array. A tensor `T` is split as by [`solve`](@ref).
 
 Throws a `DimensionMismatch` if the sizes do not fit, an `ArgumentError` if an entry is `NaN` or infinite or a tolerance is
-negative, a `LinearAlgebra.LAPACKException` if an iteration does not converge.
+negative, a `LinearAlgebra.LAPACKException` if no driver converges, as for [`svd_compact`](@ref).
 
 ```jldoctest
 julia> using TensorOxide
@@ -47,7 +47,7 @@ end
 The pseudo-inverse by Moore and Penrose, `n×m` for an `m×n` matrix, or for those of a stack; singular values count as zero as
 in [`lstsq`](@ref). `pinv(T, rows, columns)` splits a tensor: the result has the dimensions of the columns first.
 Throws an `ArgumentError` if an entry is `NaN` or infinite or a tolerance is negative, a `LinearAlgebra.LAPACKException` if
-the iteration does not converge.
+no driver converges.
 
 ```jldoctest
 julia> using TensorOxide

@@ -12,7 +12,8 @@ entry of largest magnitude (the first of those that are equal up to rounding) is
 converted to floating point. `T` is a tensor: `rows` and `columns` are tuples that name each of its dimensions once; `U`
 then has the dimensions of the rows and `k`, `Vᴴ` has `k` and the dimensions of the columns. `workspace` is a
 [`Workspace`](@ref); `provider` is one of the words of [`set_provider`](@ref), for this call. Throws an `ArgumentError`
-if an entry is `NaN` or infinite, a `LinearAlgebra.LAPACKException` if the iteration does not converge.
+if an entry is `NaN` or infinite, a `LinearAlgebra.LAPACKException` if no driver converges: its cause, which Julia
+shows below it, names those that were tried.
 
 ```jldoctest
 julia> using TensorOxide

@@ -436,7 +436,7 @@ typedef const DLTensor *const *List;
 // NaN or infinity in the input of a decomposition.
 #define TOX_NOT_FINITE 5
 
-// An iteration ended without a result.
+// No driver's iteration converged; the text names those that were tried, in this order.
 #define TOX_NO_CONVERGENCE 6
 
 // A singular matrix where a regular one is needed.

@@ -22,7 +22,7 @@ pub const TOX_UNSUPPORTED_DTYPE: tox_status = 3;
 pub const TOX_ALIASING: tox_status = 4;
 /// NaN or infinity in the input of a decomposition.
 pub const TOX_NOT_FINITE: tox_status = 5;
-/// An iteration ended without a result.
+/// No driver's iteration converged; the text names those that were tried, in this order.
 pub const TOX_NO_CONVERGENCE: tox_status = 6;
 /// A singular matrix where a regular one is needed.
 pub const TOX_SINGULAR: tox_status = 7;
@@ -211,6 +211,7 @@ pub extern "C" fn tox_last_error() -> *const c_char {
 mod tests {
     use super::*;
     use std::ffi::CStr;
+    use tensoroxide_dense::Driver;
 
     fn last() -> String {
         // SAFETY: the text lives until this thread's next failure.
@@ -223,6 +224,16 @@ mod tests {
         assert_eq!(last(), "a bug of the engine: site 3 of 4");
         assert_eq!(guard(|| std::panic::panic_any(7)), TOX_PANIC);
         assert_eq!(last(), "a bug of the engine: a panic without a text");
+    }
+
+    #[test]
+    fn a_failure_to_converge_names_the_drivers() {
+        let tried = [Driver::Heevd, Driver::Faer].into_iter().collect();
+        let error = tensoroxide_linalg::Error::from(tensoroxide_dense::Error::Exhausted { tried });
+        let error = tensoroxide_linalg::Error::InBatch { index: vec![2], error: Box::new(error) };
+        assert_eq!(guard(|| Err(error.into())), TOX_NO_CONVERGENCE);
+        let text = "matrix [2] of the batch: no driver converged; tried, in this order: LAPACK syevd/heevd, faer";
+        assert_eq!(last(), text);
     }
 
     #[test]

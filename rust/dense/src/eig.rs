@@ -6,6 +6,7 @@
 
 use tensoroxide_tensor::{Complex64, Real, Scalar, Threads};
 
+use crate::driver::{first, Driver};
 use crate::element::Kernels;
 use crate::own::{Ask, Double, Values};
 use crate::scaling::{factors, scaled_copy, Part};
@@ -110,15 +111,6 @@ pub(crate) fn scaled_back<'w, C: Plain + Scalar>(
 /// takes less time than LAPACK: measured.
 pub(crate) const OWN_UP_TO: usize = 160;
 
-/// Who can compute.
-#[derive(Clone, Copy, PartialEq)]
-enum Driver {
-    Lent,
-    Own,
-    Unbalanced,
-    Faer,
-}
-
 fn any_driver<'w, T: Kernels>(
     a: &Matrix<'_, T>,
     vectors: bool,
@@ -126,23 +118,21 @@ fn any_driver<'w, T: Kernels>(
 ) -> Result<Values<'w, T::Double>, Error> {
     use Driver::*;
     let n = a.rows();
-    let (drivers, tried) = match with.provider {
-        Provider::Auto if n <= OWN_UP_TO => ([Own, Lent, Unbalanced, Faer], "own, LAPACK, own unbalanced, faer"),
-        Provider::Auto => ([Faer, Lent, Own, Unbalanced], "faer, LAPACK, own, own unbalanced"),
-        Provider::Lent => ([Lent, Own, Unbalanced, Faer], "LAPACK, own, own unbalanced, faer"),
-        Provider::Own if n <= OWN_UP_TO => ([Own, Unbalanced, Faer, Faer], "own, own unbalanced, faer"),
-        Provider::Own => ([Faer, Own, Unbalanced, Faer], "faer, own, own unbalanced"),
+    let chain: &[Driver] = match with.provider {
+        Provider::Auto if n <= OWN_UP_TO => &[Iteration, Geev, Unbalanced, Faer],
+        Provider::Auto => &[Faer, Geev, Iteration, Unbalanced],
+        Provider::Lent => &[Geev, Iteration, Unbalanced, Faer],
+        Provider::Own if n <= OWN_UP_TO => &[Iteration, Unbalanced, Faer],
+        Provider::Own => &[Faer, Iteration, Unbalanced],
     };
-    first_sound(a, vectors, &drivers, tried, with, |driver, a, double| match driver {
-        Lent => T::lent_geev(a, vectors, with.workspace),
+    first_sound(a, vectors, chain, with, |driver, a, double| match driver {
+        Geev => T::lent_geev(a, vectors, with.workspace),
         // Its values without vectors could not be checked.
         Faer => vectors.then(|| T::Double::evd(double, with.workspace)),
-        Own | Unbalanced => {
+        _ => {
             let ask = if vectors { Ask::Eigenvectors } else { Ask::Values };
-            Some(
-                with.copy_of(double.as_ref(), false)
-                    .and_then(|a| T::own_nonsymmetric(a, ask, driver == Own, with.workspace)),
-            )
+            let copy = with.copy_of(double.as_ref(), false);
+            Some(copy.and_then(|a| T::own_nonsymmetric(a, ask, driver == Iteration, with.workspace)))
         }
     })
 }
@@ -154,8 +144,7 @@ type Attempt<'w, D> = Option<Result<Values<'w, D>, Error>>;
 fn first_sound<'w, T: Kernels>(
     a: &Matrix<'_, T>,
     vectors: bool,
-    drivers: &[Driver],
-    tried: &'static str,
+    chain: &[Driver],
     with: Resources<'w>,
     mut attempt: impl FnMut(Driver, &Matrix<'_, T>, &Matrix<'w, T::Double>) -> Attempt<'w, T::Double>,
 ) -> Result<Values<'w, T::Double>, Error> {
@@ -164,19 +153,16 @@ fn first_sound<'w, T: Kernels>(
     copy.for_each(|(x, y)| *x = Scalar::from_c64(y.to_c64()));
     let norm = double.elements().iter().map(|x| x.abs_sqr()).sum::<f64>().sqrt();
     let bound = RESIDUAL * a.rows() as f64 * T::Real::EPSILON.to_f64() * norm;
-    for &driver in drivers {
-        match attempt(driver, a, &double) {
-            None | Some(Err(Error::NoConvergence)) => {}
-            Some(Err(error)) => return Err(error),
-            Some(Ok(values)) => {
-                let finite = values.w.iter().all(|w| w.is_finite());
-                if finite && (!vectors || residual(&double, &values, with.workspace)? <= bound) {
-                    return Ok(values);
-                }
+    first(chain, |driver| {
+        let sound = |values: Values<'w, _>| {
+            let finite = values.w.iter().all(|w| w.is_finite());
+            match finite && (!vectors || residual(&double, &values, with.workspace)? <= bound) {
+                true => Ok(values),
+                false => Err(Error::NoConvergence),
             }
-        }
-    }
-    Err(Error::Exhausted { tried })
+        };
+        Some(attempt(driver, a, &double)?.and_then(sound))
+    })
 }
 
 /// The largest ‖A·v − λ·v‖/‖v‖; infinite for a vector that is zero or not finite.
@@ -284,12 +270,12 @@ mod tests {
     }
 
     fn only<'w, T: Kernels>(driver: Driver, a: &Matrix<'w, T>, with: Resources<'w>) -> Option<Error> {
-        first_sound(a, true, &[driver], "one", with, |driver, _, double| match driver {
+        first_sound(a, true, &[driver], with, |driver, _, double| match driver {
             Driver::Faer => Some(T::Double::evd(double, with.workspace)),
             _ => Some(T::own_nonsymmetric(
                 with.copy_of(double.as_ref(), false).unwrap(),
                 Ask::Eigenvectors,
-                driver == Driver::Own,
+                driver == Driver::Iteration,
                 with.workspace,
             )),
         })
@@ -301,12 +287,16 @@ mod tests {
         let workspace = Workspace::default();
         let with = Resources::of(&workspace);
         for n in [1, 2, 3, 10, 80] {
-            for driver in [Driver::Own, Driver::Unbalanced, Driver::Faer] {
+            for driver in [Driver::Iteration, Driver::Unbalanced, Driver::Faer] {
                 assert_eq!(only(driver, &sample::<f64>(n, with), with), None, "{n}");
                 assert_eq!(only(driver, &sample::<f32>(n, with), with), None, "{n}");
                 assert_eq!(only(driver, &sample::<Complex64>(n, with), with), None, "{n}");
             }
         }
+    }
+
+    fn exhausted(drivers: &[Driver]) -> Error {
+        Error::Exhausted { tried: drivers.iter().copied().collect() }
     }
 
     #[test]
@@ -317,7 +307,7 @@ mod tests {
         type Spoil<'a> = &'a dyn Fn(&mut Values<'_, f64>);
         let run = |spoil: Spoil<'_>, drivers: &[Driver]| {
             let mut calls = 0;
-            let result = first_sound(&a, true, drivers, "some", with, |_, _, double| {
+            let result = first_sound(&a, true, drivers, with, |_, _, double| {
                 calls += 1;
                 let copy = with.copy_of(double.as_ref(), false).unwrap();
                 let mut values = f64::own_nonsymmetric(copy, Ask::Eigenvectors, true, with.workspace).unwrap();
@@ -335,15 +325,15 @@ mod tests {
             &|values| values.v.col_mut(2).fill(0.0),
         ];
         for (i, spoil) in spoils.into_iter().enumerate() {
-            assert_eq!(run(spoil, &[Driver::Own, Driver::Faer]), (None, 2), "{i}");
-            assert_eq!(run(spoil, &[Driver::Own]), (Some(Error::Exhausted { tried: "some" }), 1));
+            assert_eq!(run(spoil, &[Driver::Iteration, Driver::Faer]), (None, 2), "{i}");
+            assert_eq!(run(spoil, &[Driver::Iteration]), (Some(exhausted(&[Driver::Iteration])), 1));
         }
-        assert_eq!(run(&|_| {}, &[Driver::Own, Driver::Faer]), (None, 1));
-        let none = first_sound(&a, true, &[Driver::Lent], "none", with, |_, _, _| None);
-        assert_eq!(none.err(), Some(Error::Exhausted { tried: "none" }));
-        let failed = first_sound(&a, true, &[Driver::Lent], "one", with, |_, _, _| Some(Err(Error::NoConvergence)));
-        assert_eq!(failed.err(), Some(Error::Exhausted { tried: "one" }));
-        let memory = first_sound(&a, true, &[Driver::Lent], "one", with, |_, _, _| Some(Err(Error::OutOfMemory)));
+        assert_eq!(run(&|_| {}, &[Driver::Iteration, Driver::Faer]), (None, 1));
+        let none = first_sound(&a, true, &[Driver::Geev], with, |_, _, _| None);
+        assert_eq!(none.err(), Some(exhausted(&[])));
+        let failed = first_sound(&a, true, &[Driver::Geev], with, |_, _, _| Some(Err(Error::NoConvergence)));
+        assert_eq!(failed.err(), Some(exhausted(&[Driver::Geev])));
+        let memory = first_sound(&a, true, &[Driver::Geev], with, |_, _, _| Some(Err(Error::OutOfMemory)));
         assert_eq!(memory.err(), Some(Error::OutOfMemory));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::Tried;
+
 /// Why an operation on matrices did not happen. Its outputs are then as they were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,12 +28,12 @@ pub enum Error {
     Overlap,
     /// An input to a factorization holds NaN or infinity.
     NotFinite,
-    /// An iteration ended without a result, also after every remedy was tried.
+    /// The iteration of one driver ended without a result.
     NoConvergence,
     /// Every driver was tried, and none gave a result that is one.
     Exhausted {
-        /// The drivers, in this order.
-        tried: &'static str,
+        /// Which ones.
+        tried: Tried,
     },
     /// A pivot is exactly zero: the matrix is singular, or to rounding so near to singular that this is all that is left.
     Singular {
@@ -62,7 +64,7 @@ impl fmt::Display for Error {
             Error::Overlap => f.write_str("two elements of an output matrix share memory"),
             Error::NotFinite => f.write_str("the matrix holds NaN or infinity"),
             Error::NoConvergence => f.write_str("the iteration did not converge"),
-            Error::Exhausted { tried } => write!(f, "no driver converged to a small residual; tried: {tried}"),
+            Error::Exhausted { tried } => write!(f, "no driver converged; tried, in this order: {tried}"),
             Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
             Error::NotPositiveDefinite { index } => {
                 write!(

@@ -11,6 +11,7 @@
 
 mod blas;
 mod cholesky;
+mod driver;
 mod eig;
 mod eigh;
 mod element;
@@ -34,6 +35,7 @@ mod triangular;
 mod workspace;
 
 pub use cholesky::cholesky;
+pub use driver::{Driver, Tried};
 pub use eig::{eig, eig_values, Eig};
 pub use eigh::{eigh, eigh_values, Eigh};
 pub use element::Element;

@@ -60,7 +60,7 @@ fn rank<T: Element>(svd: &Svd<'_, T>, atol: f64, rtol: f64) -> usize {
 ///
 /// # Errors
 /// [`Error::Shape`]; [`Error::NotFinite`] if A or B holds NaN or infinity, or if an element of X is too large for the
-/// type; [`Error::NoConvergence`]; [`Error::OutOfMemory`].
+/// type; [`Error::Exhausted`]; [`Error::OutOfMemory`].
 ///
 /// ```
 /// use tensoroxide_dense::{lstsq, MatRef, Resources, Workspace};

@@ -5,6 +5,7 @@
 
 use tensoroxide_tensor::{Complex64, Scalar};
 
+use crate::driver::{first, Driver};
 use crate::eig::{scaled_back, OWN_UP_TO};
 use crate::element::Kernels;
 use crate::own::{Ask, Values};
@@ -98,6 +99,7 @@ fn decompose<'w, T: Element>(
     vectors: bool,
     with: Resources<'w>,
 ) -> Result<(Values<'w, T>, i32), Error> {
+    use Driver::*;
     let n = a.rows();
     if a.cols() != n {
         return Err(Error::Shape { operand: "A", expected: (n, n), found: (n, a.cols()) });
@@ -106,25 +108,16 @@ fn decompose<'w, T: Element>(
     if n == 0 {
         return Ok((Values { w: with.zeros(0)?, t: with.matrix(0, 0)?, v: with.matrix(0, 0)? }, e));
     }
-    let (lent_first, tried) = match with.provider {
-        Provider::Auto if n <= OWN_UP_TO => (false, "own, LAPACK"),
-        Provider::Auto | Provider::Lent => (true, "LAPACK, own"),
-        Provider::Own => (false, "own"),
+    let chain: &[Driver] = match with.provider {
+        Provider::Own => &[Iteration],
+        Provider::Auto if n <= OWN_UP_TO => &[Iteration, Gees],
+        Provider::Auto | Provider::Lent => &[Gees, Iteration],
     };
-    let lent = |wanted: bool| if wanted { T::lent_gees(&a, vectors, with.workspace) } else { None };
-    let own = || own(&a, vectors, with);
-    match lent(lent_first).map(sound) {
-        None | Some(Err(Error::NoConvergence)) => {}
-        Some(result) => return Ok((result?, e)),
-    }
-    match sound(own()) {
-        Err(Error::NoConvergence) => {}
-        result => return Ok((result?, e)),
-    }
-    match lent(!lent_first && with.provider != Provider::Own).map(sound) {
-        None | Some(Err(Error::NoConvergence)) => Err(Error::Exhausted { tried }),
-        Some(result) => Ok((result?, e)),
-    }
+    let values = first(chain, |driver| match driver {
+        Gees => T::lent_gees(&a, vectors, with.workspace).map(sound),
+        _ => Some(sound(own(&a, vectors, with))),
+    });
+    Ok((values?, e))
 }
 
 /// A result with NaN is none.

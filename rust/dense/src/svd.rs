@@ -1,9 +1,9 @@
 //! The thin singular value decomposition, A = U·Diagonal(S)·Vᴴ, with or without the vectors.
 //!
-//! Roads, in this order: rotations for small matrices; for larger ones LAPACK's gesdd (divide and conquer), then gesvd
-//! (QR iteration), each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only
-//! if the one before did not converge, or returned a number that is not finite. Matrices of middling size leave LAPACK
-//! out, since faer is faster. The later roads round differently, so that an iteration stuck on one ends on another.
+//! Roads, in this order: rotations for small matrices; LAPACK's gesdd (divide and conquer), then gesvd (QR iteration),
+//! each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only if the one before
+//! did not converge, or returned a number that is not finite. Matrices of middling size go to faer first, which is faster
+//! there. The later roads round differently, so that an iteration stuck on one ends on another.
 //!
 //! On the own road the decomposition of a matrix much longer than wide is that of its triangular factor (T. F. Chan,
 //! ACM Trans. Math. Softw. 8, 72 (1982)), which is cheaper. faer would do the same with its own QR, which drops digits:
@@ -11,6 +11,7 @@
 
 use tensoroxide_tensor::{Scalar, Threads};
 
+use crate::driver::{first, Driver};
 use crate::scaling::{largest, scale_back, scaled_copy, Part};
 use crate::workspace::{Memory, Plain};
 use crate::{gemm, small, Element, Error, MatRef, Matrix, Provider, Qr, Resources, Workspace};
@@ -53,7 +54,7 @@ impl<'w, T: Plain + Scalar<Real: Plain>> Svd<'w, T> {
 ///
 /// # Errors
 /// [`Error::NotFinite`] if A holds NaN or infinity, or if a singular value is too large for the type;
-/// [`Error::NoConvergence`]; [`Error::OutOfMemory`].
+/// [`Error::Exhausted`]; [`Error::OutOfMemory`].
 ///
 /// ```
 /// use tensoroxide_dense::{svd, MatRef, Resources, Workspace};
@@ -100,26 +101,24 @@ fn decompose<'w, T: Element>(
 }
 
 fn any_driver<'w, T: Element>(a: &Matrix<'w, T>, vectors: bool, with: Resources<'w>) -> Result<Svd<'w, T>, Error> {
-    if with.provider != Provider::Lent && a.rows().max(a.cols()) <= small::MOST {
-        match sound(small::svd(a, with.workspace)) {
-            Err(Error::NoConvergence) => {}
-            result => return result,
+    use Driver::*;
+    let chain: &[Driver] = match with.provider {
+        Provider::Own => &[Rotations, Faer, FaerAdjoint, FaerTriangle],
+        Provider::Auto if a.rows().min(a.cols()) <= own_up_to::<T>() => {
+            &[Rotations, Faer, FaerAdjoint, FaerTriangle, Gesdd, Gesvd]
         }
-    }
-    let lent = match with.provider {
-        Provider::Auto => a.rows().min(a.cols()) > own_up_to::<T>(),
-        Provider::Lent => true,
-        Provider::Own => false,
+        Provider::Auto | Provider::Lent => &[Gesdd, Gesvd, Faer, FaerAdjoint, FaerTriangle],
     };
-    if lent {
-        for driver in [T::lent_gesdd, T::lent_gesvd] {
-            match by_lent(a, vectors, with.workspace, driver) {
-                None | Some(Err(Error::NoConvergence)) => {}
-                Some(result) => return result,
-            }
-        }
-    }
-    own(a, vectors, with.workspace)
+    first(chain, |driver| {
+        let result = match driver {
+            Rotations if a.rows().max(a.cols()) <= small::MOST => small::svd(a, with.workspace),
+            Gesdd => by_lent(a, vectors, with.workspace, T::lent_gesdd)?,
+            Gesvd => by_lent(a, vectors, with.workspace, T::lent_gesvd)?,
+            Faer | FaerAdjoint | FaerTriangle => own(a, vectors, with.workspace, driver),
+            _ => return None,
+        };
+        Some(sound(result))
+    })
 }
 
 /// The decomposition by a lent driver. That of a wide matrix is the adjoint of that of its adjoint: LAPACK's way
@@ -131,10 +130,10 @@ fn by_lent<'w, T: Element>(
     driver: impl Fn(&Matrix<'_, T>, bool, &'w Workspace) -> Option<Result<Svd<'w, T>, Error>>,
 ) -> Option<Result<Svd<'w, T>, Error>> {
     if 6 * a.cols() < 11 * a.rows() {
-        return driver(a, vectors, workspace).map(sound);
+        return driver(a, vectors, workspace);
     }
     match Matrix::copy_of(a.as_ref().t(), true, workspace) {
-        Ok(ah) => driver(&ah, vectors, workspace).map(|svd| sound(svd)?.adjoint(workspace)),
+        Ok(ah) => driver(&ah, vectors, workspace).map(|svd| svd?.adjoint(workspace)),
         Err(error) => Some(Err(error)),
     }
 }
@@ -149,13 +148,38 @@ fn own_up_to<T: Scalar>() -> usize {
 }
 
 /// The decomposition by faer. From 11/6 of the shorter side on, the triangular factor pays.
-fn own<'w, T: Element>(a: &Matrix<'w, T>, vectors: bool, workspace: &'w Workspace) -> Result<Svd<'w, T>, Error> {
+fn own<'w, T: Element>(
+    a: &Matrix<'w, T>,
+    vectors: bool,
+    workspace: &'w Workspace,
+    driver: Driver,
+) -> Result<Svd<'w, T>, Error> {
+    let decompose = |a: &Matrix<'w, T>| rewritten(a, vectors, workspace, driver, |a| T::own_svd(a, vectors, workspace));
     if 6 * a.cols() >= 11 * a.rows() {
-        own(&Matrix::copy_of(a.as_ref().t(), true, workspace)?, vectors, workspace)?.adjoint(workspace)
+        own(&Matrix::copy_of(a.as_ref().t(), true, workspace)?, vectors, workspace, driver)?.adjoint(workspace)
     } else if 6 * a.rows() >= 11 * a.cols() {
-        through_qr(a, vectors, workspace, |r| with_remedies(r, vectors, workspace, T::own_svd))
+        through_qr(a, vectors, workspace, decompose)
     } else {
-        with_remedies(a, vectors, workspace, T::own_svd)
+        decompose(a)
+    }
+}
+
+/// The decomposition of A from that of the matrix that the driver makes of it.
+fn rewritten<'w, T: Element>(
+    a: &Matrix<'w, T>,
+    vectors: bool,
+    workspace: &'w Workspace,
+    driver: Driver,
+    decompose: impl FnOnce(&Matrix<'w, T>) -> Result<Svd<'w, T>, Error>,
+) -> Result<Svd<'w, T>, Error> {
+    let adjoint = || Matrix::copy_of(a.as_ref().t(), true, workspace);
+    match driver {
+        Driver::FaerAdjoint => decompose(&adjoint()?)?.adjoint(workspace),
+        Driver::FaerTriangle if a.rows() < a.cols() => {
+            through_qr(&adjoint()?, vectors, workspace, decompose)?.adjoint(workspace)
+        }
+        Driver::FaerTriangle => through_qr(a, vectors, workspace, decompose),
+        _ => decompose(a),
     }
 }
 
@@ -179,30 +203,6 @@ fn through_qr<'w, T: Element>(
 /// A result with NaN is none.
 fn sound<T: Element>(result: Result<Svd<'_, T>, Error>) -> Result<Svd<'_, T>, Error> {
     result.and_then(|svd| if svd.is_finite() { Ok(svd) } else { Err(Error::NoConvergence) })
-}
-
-/// The decomposition by `attempt`, of A itself or of a matrix from whose decomposition A's follows.
-fn with_remedies<'w, T: Element>(
-    a: &Matrix<'w, T>,
-    vectors: bool,
-    workspace: &'w Workspace,
-    mut attempt: impl FnMut(&Matrix<'w, T>, bool, &'w Workspace) -> Result<Svd<'w, T>, Error>,
-) -> Result<Svd<'w, T>, Error> {
-    let mut attempt = |a: &Matrix<'w, T>| sound(attempt(a, vectors, workspace));
-    match attempt(a) {
-        Err(Error::NoConvergence) => {}
-        result => return result,
-    }
-    let ah = Matrix::copy_of(a.as_ref().t(), true, workspace)?;
-    match attempt(&ah) {
-        Err(Error::NoConvergence) => {}
-        result => return result?.adjoint(workspace),
-    }
-    if a.rows() < a.cols() {
-        through_qr(&ah, vectors, workspace, attempt)?.adjoint(workspace)
-    } else {
-        through_qr(a, vectors, workspace, attempt)
-    }
 }
 
 #[cfg(test)]
@@ -232,44 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn each_remedy_gives_the_decomposition_of_a() {
+    fn each_driver_gives_the_decomposition_of_a() {
         let workspace = Workspace::default();
         for (m, n) in [(5, 3), (3, 5), (4, 4), (1, 3), (3, 1)] {
             let a = sample(m, n, &workspace);
-            for failures in 0..3 {
-                for nan in [false, true] {
-                    let mut calls = 0;
-                    let svd = with_remedies(&a, true, &workspace, |a, vectors, workspace| {
-                        calls += 1;
-                        let mut svd = Kernels::own_svd(a, vectors, workspace)?;
-                        match (calls <= failures, nan) {
-                            (false, _) => Ok(svd),
-                            (true, false) => Err(Error::NoConvergence),
-                            (true, true) => {
-                                svd.vh.col_mut(0)[0].im = f64::NAN;
-                                Ok(svd)
-                            }
-                        }
-                    })
-                    .unwrap();
-                    assert_eq!(calls, failures + 1);
+            for driver in [Driver::Faer, Driver::FaerAdjoint, Driver::FaerTriangle] {
+                let decompose = |a: &Matrix<'_, _>| Kernels::own_svd(a, true, &workspace);
+                let all = [own(&a, true, &workspace, driver), rewritten(&a, true, &workspace, driver, decompose)];
+                for svd in all.map(Result::unwrap) {
                     assert_eq!((svd.u.rows(), svd.u.cols(), svd.vh.cols()), (m, m.min(n), n));
-                    assert!(residual(&a, &svd) < 1e-14, "{m}×{n}, after {failures} failures");
+                    assert!(residual(&a, &svd) < 1e-14, "{m}×{n}, {driver}");
                 }
             }
         }
     }
 
     #[test]
-    fn the_end_of_the_remedies_is_an_error() {
+    fn what_is_not_finite_is_no_result() {
         let workspace = Workspace::default();
-        let mut calls = 0;
-        let result = with_remedies(&sample(4, 3, &workspace), true, &workspace, |_, _, _| {
-            calls += 1;
-            Err(Error::NoConvergence)
-        });
-        assert_eq!((result.err(), calls), (Some(Error::NoConvergence), 3));
-        let result = with_remedies(&sample(4, 3, &workspace), true, &workspace, |_, _, _| Err(Error::OutOfMemory));
-        assert_eq!(result.err(), Some(Error::OutOfMemory));
+        let mut svd = Kernels::own_svd(&sample(4, 3, &workspace), true, &workspace).unwrap();
+        svd.vh.col_mut(0)[0].im = f64::NAN;
+        assert_eq!(sound::<Complex64>(Ok(svd)).err(), Some(Error::NoConvergence));
+        assert_eq!(sound::<Complex64>(Err(Error::OutOfMemory)).err(), Some(Error::OutOfMemory));
     }
 }

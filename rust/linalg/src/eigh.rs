@@ -16,7 +16,7 @@ use crate::{Error, Method, Truncation};
 /// are read: that the others fit them is for the caller to know.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The
+/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::Exhausted`], [`Error::OutOfMemory`]. The
 /// outputs are then as they were.
 ///
 /// ```

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use tensoroxide_dense::Tried;
+
 /// Why a decomposition did not happen. Its outputs are then as they were.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -47,8 +49,8 @@ pub enum Error {
     NoConvergence,
     /// Every driver was tried, and none gave a result that is one.
     Exhausted {
-        /// The drivers, in this order.
-        tried: &'static str,
+        /// Which ones.
+        tried: Tried,
     },
     /// A pivot of a matrix that must be regular is exactly zero.
     Singular {
@@ -98,7 +100,7 @@ impl fmt::Display for Error {
                 f.write_str("the matrix holds NaN or infinity, or its factors are too large for its type")
             }
             Error::NoConvergence => f.write_str("the decomposition did not converge"),
-            Error::Exhausted { tried } => write!(f, "no driver converged to a small residual; tried: {tried}"),
+            Error::Exhausted { tried } => write!(f, "no driver converged; tried, in this order: {tried}"),
             Error::Singular { index } => write!(f, "the matrix is singular: pivot {index}, counted from 0, is zero"),
             Error::NotPositiveDefinite { index } => {
                 write!(
@@ -142,6 +144,7 @@ impl From<tensoroxide_dense::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tensoroxide_dense::Driver;
 
     #[test]
     fn texts_name_the_operand_and_the_sizes() {
@@ -149,8 +152,10 @@ mod tests {
         assert_eq!(error.to_string(), "U has the shape [4, 1], but should have [4, 2 to 3]");
         let error = Error::Shape { operand: "A", expected: vec![(3, usize::MAX)], found: vec![2] };
         assert_eq!(error.to_string(), "A has the shape [2], but should have [3 or more]");
-        let error = Error::InBatch { index: vec![1, 0], error: Box::new(Error::NoConvergence) };
-        assert_eq!(error.to_string(), "matrix [1, 0] of the batch: the decomposition did not converge");
+        let tried = [Driver::Gesdd, Driver::Faer].into_iter().collect();
+        let error = Error::InBatch { index: vec![1, 0], error: Box::new(Error::Exhausted { tried }) };
+        let text = "matrix [1, 0] of the batch: no driver converged; tried, in this order: LAPACK gesdd, faer";
+        assert_eq!(error.to_string(), text);
         let error = Error::Rank { operand: "A", found: vec![4] };
         assert_eq!(error.to_string(), "A has too few axes for a matrix; its shape is [4]");
     }

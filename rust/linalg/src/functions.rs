@@ -97,7 +97,7 @@ fn apply<T: Element>(eigh: &mut Eigh<'_, T>, f: Function) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`] (also if an element of exp(A) is too large for the type),
-/// [`Error::NoConvergence`], [`Error::OutOfMemory`].
+/// [`Error::Exhausted`], [`Error::OutOfMemory`].
 ///
 /// ```
 /// use tensoroxide_linalg::{expm, Run, Workspaces};

@@ -34,7 +34,7 @@ impl Tolerance {
 /// A is m×n; B is m×k and X n×k, or they are vectors, with an axis less than A. `rank` has the axes of the batch.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`], [`Error::Tolerance`], [`Error::NotFinite`], [`Error::NoConvergence`],
+/// [`Error::Rank`], [`Error::Shape`], [`Error::Tolerance`], [`Error::NotFinite`], [`Error::Exhausted`],
 /// [`Error::OutOfMemory`]. The outputs are then as they were.
 ///
 /// ```

@@ -25,7 +25,7 @@ pub enum Norm {
 ///
 /// # Errors
 /// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`] (also if the norm is too large for the type),
-/// [`Error::NoConvergence`], [`Error::OutOfMemory`].
+/// [`Error::Exhausted`], [`Error::OutOfMemory`].
 ///
 /// ```
 /// use tensoroxide_linalg::{norm, Norm, Run, Workspaces};

@@ -18,7 +18,7 @@ use crate::{Error, Method, Truncation};
 /// that occurs once are so fixed up to rounding.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::NoConvergence`], [`Error::OutOfMemory`]. The
+/// [`Error::Rank`], [`Error::Shape`], [`Error::NotFinite`], [`Error::Exhausted`], [`Error::OutOfMemory`]. The
 /// outputs are then as they were.
 ///
 /// ```
