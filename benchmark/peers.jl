@@ -9,6 +9,7 @@
 #     contract ID ELTYPE EXPRESSION SHAPES PATH FILE          SHAPES as 2x3;3x4, PATH as 0,1;0,1 in opt_einsum's form
 #     permute ID ELTYPE SHAPE PERMUTATION warm|fresh FILE     into an array that is kept, or a new one each time
 #     linalg ID OPERATION ELTYPE SHAPES FILE                  svd, qr, eigh, eig or solve of column-major arrays
+#     gradient ID OPERATION ELTYPE SHAPES FILE                svd, qr, eigh, solve or mps: value and gradient of a loss
 #     time ID SECONDS                                         seconds per call, over as many calls as take SECONDS
 #     write ID FILE                                           compute, and write the result
 #     forget ID                                               free what was loaded

@@ -1,20 +1,21 @@
 # Runs the parts of the benchmark that are named on the command line, or all:
 #
 #     julia --project benchmark/runbenchmarks.jl [instances] [paths] [small] [contraction] [permutations] [products]
-#                                            [linalg] [firstuse] [memory]
+#                                            [linalg] [gradients] [firstuse] [memory]
 #
 # BENCHMARK_THREADS, numbers parted by commas, says with how many threads (1,2). See README.md in this folder.
 using LinearAlgebra, Random, TensorOxide
 using TensorOxide: ContractionPlan
 
 for file in ("timing", "table", "json", "blas", "peers", "compare", "instance", "instances", "paths", "small",
-             "contraction", "permutations", "products", "linalg", "firstuse", "memory")
+             "contraction", "permutations", "products", "linalg", "gradients", "firstuse", "memory")
     include(file * ".jl")
 end
 
 # For each number of threads; those below once, since they start processes of their own.
 const PARTS = ["instances" => instances, "paths" => paths, "small" => small, "contraction" => contraction,
-               "permutations" => permutations, "products" => products, "linalg" => linalg]
+               "permutations" => permutations, "products" => products, "linalg" => linalg,
+               "gradients" => gradients]
 const ONCE = ["firstuse" => firstuse, "memory" => memory]
 
 function main(chosen)

@@ -11,7 +11,8 @@ makedocs(
         "Home" => "index.md",
         "Other algebras" => "semirings.md",
         "Reference" => "reference.md",
-        "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md"],
+        "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",
+                                 "standard/derivatives.md"],
     ],
     # test/doctests.jl runs the examples, on every version of Julia.
     doctest = false,

@@ -82,6 +82,53 @@ class Torch:
     def linalg(self):
         return self.torch.linalg
 
+    def gradient(self, operation, arrays):
+        """Value and gradient of a loss; what else than A there is weighs its terms. Of a network all arrays are variables."""
+        torch, losses = self.torch, LOSSES
+        variables = arrays if operation == "mps" else arrays[:1]
+
+        def call():
+            with torch.enable_grad():
+                leaves = [a.detach().requires_grad_() for a in variables]
+                loss = losses[operation](torch, *leaves, *arrays[len(leaves) :])
+                return torch.autograd.grad(loss, leaves)[0]
+
+        return call
+
+
+def svd_loss(torch, a, c):
+    u, s, vh = torch.linalg.svd(a, full_matrices=False)
+    return ((u @ vh) * c.conj()).real.sum() + s.sum()
+
+
+def qr_loss(torch, a, c, d):
+    q, r = torch.linalg.qr(a)
+    return (c.real * abs2(q)).sum() + (d.real * abs2(r)).sum()
+
+
+def eigh_loss(torch, a, c):
+    w, v = torch.linalg.eigh(a)
+    return (c.real * abs2(v)).sum() + w.sum()
+
+
+def solve_loss(torch, a, b, c):
+    return (c.conj() * torch.linalg.solve(a, b)).real.sum()
+
+
+def mps_loss(torch, *sites):
+    """The squared norm of a chain whose sites, row-major, have the axes right, physical, left."""
+    e = sites[0].new_ones((1, 1))
+    for a in sites:
+        e = torch.einsum("rpk,spk->rs", torch.einsum("lk,rpl->rpk", e, a), a.conj())
+    return e.real.sum()
+
+
+def abs2(x):
+    return (x * x.conj()).real
+
+
+LOSSES = {"svd": svd_loss, "qr": qr_loss, "eigh": eigh_loss, "solve": solve_loss, "mps": mps_loss}
+
 
 def openblas_kernels():
     """The kernels that NumPy's OpenBLAS chose for this processor, as OpenBLAS itself names them."""
@@ -150,6 +197,13 @@ class Peer:
         function = getattr(self.library.linalg(), operation)
         self.calls[id] = lambda: function(*views, **options)
         self.shown[id] = SHOWN[operation]
+
+    def gradient(self, id, operation, eltype, shapes, file):
+        shapes = [integers(shape, "x") for shape in shapes.split(";")]
+        arrays = read(file, DTYPES[eltype], [shape[::-1] for shape in shapes])
+        views = [self.library.array(a.swapaxes(-1, -2) if a.ndim == 2 else a) for a in arrays]
+        self.calls[id] = self.library.gradient(operation, views)
+        self.shown[id] = lambda g, values: values(g).swapaxes(-1, -2) if g.ndim == 2 else values(g)
 
     def time(self, id, least):
         return repr(seconds_per_call(self.calls[id], float(least)))

@@ -1,0 +1,28 @@
+# The extensions, with the packages that they extend: every file of this folder whose packages can be loaded. Run it in an
+# environment that has them, `julia --project=ENV test/ext/runtests.jl`; what cannot be loaded is said and left out.
+using TensorOxide, Test
+
+const EXTENSIONS = ["chainrules" => [:ChainRulesCore, :ChainRulesTestUtils], "zygote" => [:ChainRulesCore, :Zygote]]
+
+"Why the packages cannot be loaded, or `nothing`."
+function missing_package(packages)
+    for package in packages
+        try
+            @eval import $package
+        catch e
+            return "$package: $(first(split(sprint(showerror, e), '\n')))"
+        end
+    end
+    return nothing
+end
+
+for (file, packages) in EXTENSIONS
+    reason = VERSION < v"1.9" ? "extensions want Julia 1.9" : missing_package(packages)
+    if reason === nothing
+        @testset "$file" begin
+            include("$file.jl")
+        end
+    else
+        println("left out: test/ext/$file.jl ($reason)")
+    end
+end
