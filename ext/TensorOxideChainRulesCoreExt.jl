@@ -19,7 +19,7 @@ tangent(dy::Tuple, primal::Tuple) = Tangent{typeof(primal)}(map(tangent, dy, pri
 project(argument::Union{Number,AbstractArray}) = ProjectTo(argument)
 project(argument) = _ -> NoTangent()
 
-for f in keys(TensorOxide.RULES)
+for (f, _, _) in TensorOxide.RULES
     @eval function ChainRulesCore.rrule(::typeof($f), arguments...; options...)
         results = $f(arguments...; options...)
         projections = map(project, arguments)

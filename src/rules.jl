@@ -102,39 +102,40 @@ function pullback_pushforward(f, arguments::Tuple, results, cotangents, tangents
     return back(problem, dxb)
 end
 
-"""
-    is_differentiable(f)
-
-Does `f` have a [`pullback`](@ref) and a [`pushforward`](@ref)?
-"""
-is_differentiable(f) = haskey(RULES, f)
-
-# For each function the engine's code, and how the results of a split tensor become those of a matrix: as a matrix with as
-# many rows as the split has (:m) or columns (:n), as one with as many columns (:c), or as they are (:v).
-const RULES = IdDict{Any,Tuple{Int32,Vararg{Symbol}}}(
-    svd_compact => (0, :m, :v, :c), svd_full => (1, :m, :v, :c), svd_vals => (2, :v), svd_trunc => (3, :m, :v, :c, :v),
-    qr_compact => (4, :m, :c), qr_full => (5, :m, :c), qr_null => (6, :m), qr_pivoted => (7, :m, :c, :v),
-    lq_compact => (8, :m, :c), lq_full => (9, :m, :c), lq_null => (10, :c),
-    left_polar => (11, :m, :c), right_polar => (12, :m, :c),
-    lu => (13, :m, :c, :v), lu_complete => (14, :m, :c, :v, :v), cholesky => (15, :m),
-    eigh_full => (16, :v, :m), eigh_vals => (17, :v), eigh_trunc => (18, :v, :m, :v), eigh_range => (18, :v, :m),
-    eig_full => (19, :v, :m), eig_vals => (20, :v), schur_full => (21, :v, :m, :v), schur_vals => (22, :v),
-    solve => (23, :n), solve_triangular => (24, :v), lstsq => (25, :n), inv => (26, :n), pinv => (27, :n),
-    det => (28, :v), logabsdet => (29, :v, :v), expm => (30, :v), hermitian_function => (31, :v), matrix_norm => (32, :v),
+# For each function the engine's code, and how the results of a split tensor become those of a matrix: with as many rows as
+# the split has (:rows), or columns (:columns), with as many columns (:width), or as they are (:whole).
+const RULES = (
+    (svd_compact, 0, (:rows, :whole, :width)), (svd_full, 1, (:rows, :whole, :width)), (svd_vals, 2, (:whole,)),
+    (svd_trunc, 3, (:rows, :whole, :width, :whole)),
+    (qr_compact, 4, (:rows, :width)), (qr_full, 5, (:rows, :width)), (qr_null, 6, (:rows,)),
+    (qr_pivoted, 7, (:rows, :width, :whole)),
+    (lq_compact, 8, (:rows, :width)), (lq_full, 9, (:rows, :width)), (lq_null, 10, (:width,)),
+    (left_polar, 11, (:rows, :width)), (right_polar, 12, (:rows, :width)),
+    (lu, 13, (:rows, :width, :whole)), (lu_complete, 14, (:rows, :width, :whole, :whole)), (cholesky, 15, (:rows,)),
+    (eigh_full, 16, (:whole, :rows)), (eigh_vals, 17, (:whole,)), (eigh_trunc, 18, (:whole, :rows, :whole)),
+    (eigh_range, 18, (:whole, :rows, :whole)), (eig_full, 19, (:whole, :rows)), (eig_vals, 20, (:whole,)),
+    (schur_full, 21, (:whole, :rows, :whole)), (schur_vals, 22, (:whole,)),
+    (solve, 23, (:columns,)), (solve_triangular, 24, (:whole,)), (lstsq, 25, (:columns,)), (inv, 26, (:columns,)),
+    (pinv, 27, (:columns,)), (det, 28, (:whole,)), (logabsdet, 29, (:whole, :whole)), (expm, 30, (:whole,)),
+    (hermitian_function, 31, (:whole,)), (matrix_norm, 32, (:whole,)),
 )
+# Methods, so that the compiler knows.
+rule(f) = throw(ArgumentError("$f has no rule"))
+for (f, code, forms) in RULES
+    @eval rule(::typeof($f)) = $(Int32(code)), $(map(Val, forms))
+end
 
 "A function, its arguments and its results as the engine sees them."
-struct Problem
+struct Problem{X<:Tuple,Y<:Tuple,P<:Tuple,A<:Tuple,S}
     rule::RuleOptions
-    forms::Tuple
     "Arguments and results that are arrays of numbers, plain, with the axes of matrices."
-    x::Tuple
-    y::Tuple
+    x::X
+    y::Y
     "Positions of `x` among the arguments, and what they were."
-    positions::Tuple
-    arguments::Tuple
+    positions::P
+    arguments::A
     "Dimensions of the rows and of the columns, if the first argument is split."
-    split::Union{Nothing,Tuple{Tuple,Tuple}}
+    split::S
     warns::Bool
 end
 
@@ -142,33 +143,40 @@ const GAUGE_CHOICES = (:error, :warn, :ignore)
 
 function Problem(f, arguments::Tuple, results; on_gauge::Symbol = :error, phases::Symbol = :fixed,
                  gauge_tolerance::Union{Real,Nothing} = nothing, degeneracy::Union{Real,Nothing} = nothing, options...)
-    haskey(RULES, f) || throw(ArgumentError("$f has no rule"))
+    code, forms = rule(f)
     on_gauge in GAUGE_CHOICES || throw(ArgumentError("on_gauge is :error, :warn or :ignore, not $(repr(on_gauge))"))
     phases in (:fixed, :free) || throw(ArgumentError("phases is :fixed or :free, not $(repr(phases))"))
-    code, forms = RULES[f][1], Base.tail(RULES[f])
-    positions = array_positions(f, arguments)
-    split = arguments[end] isa Tuple ? (arguments[end-1], arguments[end]) : nothing
-    rule = RuleOptions(code, variant(f, arguments; options...), on_gauge !== :error, phases === :free,
-                       tolerance(gauge_tolerance), tolerance(degeneracy))
-    T = mapreduce(k -> floating(eltype(arguments[k])), promote_type, positions)
-    x = map(k -> plain(T, arguments[k]), positions)
-    if split !== nothing
-        M, m, n = matricize(x[1], split...)
-        x = length(x) == 1 ? (M,) : (M, reshape(x[2], prod(m), :))
-    end
+    positions = array_positions(f)
+    split = split_of(arguments...)
+    how = RuleOptions(code, variant(f, arguments; options...), on_gauge !== :error, phases === :free,
+                      tolerance(gauge_tolerance), tolerance(degeneracy))
+    T = common_type(map(k -> arguments[k], positions)...)
+    x = matrices(split, map(k -> plain(T, arguments[k]), positions))
     m, n = size(x[1], 1), size(x[1], 2)
-    y = map((form, y) -> formed(form, m, n, split === nothing, y), forms, results_of(f, results, x[1]))
-    return Problem(rule, forms, x, y, positions, arguments, split, on_gauge === :warn)
+    y = map((form, y) -> formed(split === nothing ? Val(:whole) : form, m, n, y), forms, results_of(f, results, x[1]))
+    return Problem(how, x, y, positions, arguments, split, on_gauge === :warn)
 end
 
+split_of(arguments...) = nothing
+split_of(A, rows::Tuple, columns::Tuple) = (rows, columns)
+split_of(A, B, rows::Tuple, columns::Tuple) = (rows, columns)
+
+"Arguments with the axes of matrices."
+matrices(::Nothing, x) = x
+function matrices(split::Tuple, x)
+    M, m, n = matricize(x[1], split...)
+    return length(x) == 1 ? (M,) : (M, reshape(x[2], prod(m), :))
+end
+
+common_type(As...) = mapreduce(A -> floating(eltype(A)), promote_type, As)
 tolerance(::Nothing) = -1.0
 tolerance(x::Real) = x >= 0 ? Float64(x) : throw(ArgumentError("a tolerance is $x, but must be 0 or positive"))
 
 floating(::Type{T}) where {T} = T <: Whole ? float(T) : T
 
-array_positions(f, arguments) = (1,)
-array_positions(::Union{typeof(solve),typeof(solve_triangular),typeof(lstsq)}, arguments) = (1, 2)
-array_positions(::typeof(hermitian_function), arguments) = (2,)
+array_positions(f) = (1,)
+array_positions(::Union{typeof(solve),typeof(solve_triangular),typeof(lstsq)}) = (1, 2)
+array_positions(::typeof(hermitian_function)) = (2,)
 
 variant(f, arguments; options...) = 0
 function variant(::typeof(hermitian_function), (f, _)::Tuple; options...)
@@ -196,12 +204,13 @@ results_of(::Union{typeof(qr_pivoted),typeof(lstsq)}, results::Tuple, A) = Base.
 results_of(::typeof(eigh_range), (w, V)::Tuple, A) = (w, V, zeros(real(eltype(A)), batch_size(A)))
 
 "A result as that of a matrix: positions count from 0."
-formed(form, m, n, whole, y::AbstractArray{<:Integer}) = y .- 1
-formed(form, m, n, whole, y::Number) = fill(y)
-function formed(form, m, n, whole, y::AbstractArray)
-    (whole || form === :v) && return plain(eltype(y), y)
-    return form === :c ? reshape(y, :, n) : reshape(y, form === :m ? m : n, :)
-end
+formed(form, m, n, y::Number) = fill(y)
+formed(form, m, n, y::AbstractArray{<:Integer}) = y .- 1
+formed(form, m, n, y::AbstractArray) = formed_numbers(form, m, n, plain(eltype(y), y))
+formed_numbers(::Val{:whole}, m, n, y) = y
+formed_numbers(::Val{:rows}, m, n, y) = reshape(y, m, :)
+formed_numbers(::Val{:columns}, m, n, y) = reshape(y, n, :)
+formed_numbers(::Val{:width}, m, n, y) = reshape(y, :, n)
 
 # Cotangents of the results, tangents of the arguments, as tuples in the order of the rule.
 outputs(problem, ::Nothing) = map(_ -> nothing, problem.y)
@@ -224,13 +233,11 @@ function slope_of(problem, value, slope)
 end
 
 "Cotangents of all arguments."
-function back(problem, xb)
-    restored = map((k, xb) -> restore(problem, k, xb), problem.positions, xb)
-    return ntuple(length(problem.arguments)) do k
-        i = findfirst(isequal(k), problem.positions)
-        i === nothing ? nothing : restored[i]
-    end
-end
+back(problem, xb) =
+    in_places(problem.positions, map((k, xb) -> restore(problem, k, xb), problem.positions, xb), problem.arguments)
+
+in_places(positions::Tuple, found, arguments) =
+    ntuple(k -> k in positions ? found[k-first(positions)+1] : nothing, length(arguments))
 
 function restore(problem, k, xb)
     problem.split === nothing && return xb
@@ -257,21 +264,34 @@ warn_of_gauge(problem, part) = problem.warns && part > 0 && @warn(
 
 Call the engine's rule with lists of arrays, where `nothing` stands for none, and return the gauge-dependent part.
 """
-function call_rule(engine, problem, lists, workspace, provider)
-    arrays = filter(!isnothing, collect(Any, Iterators.flatten(lists)))
+function call_rule(engine::F, problem, lists::Tuple, workspace, provider) where {F}
+    arrays = flat(lists...)
     tensors = Vector{DLTensor}(undef, length(arrays))
-    dims = Vector{Int64}(undef, 2sum(ndims, arrays))
-    addresses = [Ptr{DLTensor}[] for _ in lists]
-    GC.@preserve arrays tensors dims begin
-        k, room = 0, pointer(dims)
-        for (list, to) in zip(lists, addresses), A in list
-            A === nothing && (push!(to, C_NULL); continue)
-            _, room = place!(pointer(tensors), k += 1, room, A, MATRIX)
-            push!(to, pointer(tensors, k))
-        end
-        gauge = Ref(0.0)
-        run = RunOptions(handle(workspace), provider === nothing ? -1 : provider_code(provider))
-        GC.@preserve workspace engine(problem.rule, addresses, gauge, run)
-        return gauge[]
+    dims = Vector{Int64}(undef, 2sum(axes_of, arrays))
+    addresses = fill(Ptr{DLTensor}(C_NULL), length(arrays))
+    gauge = Ref(0.0)
+    run = RunOptions(handle(workspace), provider === nothing ? -1 : provider_code(provider))
+    GC.@preserve arrays tensors dims addresses workspace begin
+        place_list!(pointer(tensors), addresses, 1, pointer(dims), arrays)
+        starts = cumsum((1, map(length, lists)...))
+        engine(problem.rule, map(start -> pointer(addresses, start), Base.front(starts)), gauge, run)
     end
+    return gauge[]
+end
+
+flat(list::Tuple) = list
+flat(list::Tuple, lists::Tuple...) = (list..., flat(lists...)...)
+axes_of(::Nothing) = 0
+axes_of(A) = ndims(A)
+
+place_list!(tensors, addresses, k, room, ::Tuple{}) = nothing
+function place_list!(tensors, addresses, k, room, As::Tuple)
+    room = place_or_skip!(tensors, addresses, k, room, first(As))
+    return place_list!(tensors, addresses, k + 1, room, tail(As))
+end
+place_or_skip!(tensors, addresses, k, room, ::Nothing) = room
+function place_or_skip!(tensors, addresses, k, room, A)
+    _, room = place!(tensors, k, room, A, MATRIX)
+    addresses[k] = tensors + (k - 1) * sizeof(DLTensor)
+    return room
 end
