@@ -214,7 +214,7 @@ formed_numbers(::Val{:width}, m, n, y) = reshape(y, :, n)
 
 # Cotangents of the results, tangents of the arguments, as tuples in the order of the rule.
 outputs(problem, ::Nothing) = map(_ -> nothing, problem.y)
-outputs(problem, cotangents::Tuple) = ntuple(k -> get(cotangents, k, nothing), length(problem.y))
+outputs(problem, cotangents::Tuple) = ntuple(k -> k <= length(cotangents) ? cotangents[k] : nothing, length(problem.y))
 outputs(problem, cotangent) = ntuple(k -> k == 1 ? cotangent : nothing, length(problem.y))
 inputs(problem, tangents::Tuple) = map(k -> k <= length(tangents) ? tangents[k] : nothing, problem.positions)
 
