@@ -30,6 +30,13 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
+    /// A tensor that is written shares memory with another one.
+    Aliasing {
+        /// What is written.
+        written: String,
+        /// The other tensor.
+        other: String,
+    },
     /// Of one of a batch of problems.
     InBatch {
         /// Its position, counted from 0.
@@ -60,6 +67,9 @@ impl fmt::Display for Error {
             ),
             Error::Undefined(why) => write!(f, "no derivative: {why}"),
             Error::Operand { name, expected } => write!(f, "{name}: expected {expected}"),
+            Error::Aliasing { written, other } => {
+                write!(f, "{written} shares memory with {other}; give one of them memory of its own (a copy)")
+            }
             Error::InBatch { index, error } => write!(f, "problem {index:?} of the batch: {error}"),
             Error::Linalg(error) => error.fmt(f),
             Error::Einsum(error) => error.fmt(f),
@@ -91,6 +101,12 @@ impl From<tensoroxide_dense::Error> for Error {
 impl From<tensoroxide_einsum::Error> for Error {
     fn from(error: tensoroxide_einsum::Error) -> Error {
         Error::Einsum(error)
+    }
+}
+
+impl From<tensoroxide_contract::Error> for Error {
+    fn from(error: tensoroxide_contract::Error) -> Error {
+        Error::Einsum(error.into())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod apply;
 mod dual;
+pub mod einsum;
 mod error;
 mod evaluate;
 mod operation;

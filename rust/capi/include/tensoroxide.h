@@ -255,12 +255,19 @@ typedef struct {
 // Plus and times of Int64, modulo 2^64.
 #define TOX_WRAPPING 5
 
+// The derivatives of a planned Einstein summation, with the memory to compute them. Any number of threads may use one
+// at once.
+typedef struct tox_gradient tox_gradient;
+
 // The memory of Krylov methods over vectors of one element type, and the problem that is being solved in it.
 // Problems of no larger size take no further memory. For one thread at a time.
 typedef struct tox_krylov tox_krylov;
 
 // A plan with the memory to run it. Any number of threads may run it at once.
 typedef struct tox_plan tox_plan;
+
+// What a run has left behind for the cotangents of its operands. For one thread at a time.
+typedef struct tox_record tox_record;
 
 // Memory that decompositions work in, kept from call to call. Any number of threads may use one at once.
 typedef struct tox_workspace tox_workspace;
@@ -469,6 +476,130 @@ uint32_t tox_abi_version(void);
 
 // The engine's version, for instance `"0.1.0"`; never freed.
 const char *tox_version(void);
+
+// Makes the derivatives of a plan and writes them to `*gradient`, to be released with `tox_gradient_destroy`. The plan
+// is not needed any longer. Its memory limit holds, without slices: a run that needs more is refused.
+//
+// `conj` is NULL, or has for each of the plan's operands 1 if it is to be conjugated (once more than the plan's
+// request says) and 0 if not. For a real loss L, the cotangent x̄ of x has δL = Re⟨x̄, δx⟩, ⟨·,·⟩ conjugating its
+// first argument; x is an operand as it lies in memory, before it is conjugated.
+//
+// Fails with `TOX_INVALID_ARGUMENT` for a plan over a semiring; `TOX_OVERFLOW`.
+//
+// # Safety
+// `plan` came from `tox_plan_create`; the pointers lead to what they are described as, and `gradient` can be written.
+tox_status tox_gradient_create(const tox_plan *plan,
+                               const uint8_t *conj,
+                               tox_gradient **gradient);
+
+// Releases derivatives and their memory. NULL is allowed. Records that were made of them may live on.
+//
+// # Safety
+// `gradient` came from `tox_gradient_create`, is not in use, and is not used again.
+void tox_gradient_destroy(tox_gradient *gradient);
+
+// output = alpha * (Einstein sum of the operands) + beta * output, as `tox_plan_run`; and the cotangents of the
+// operands, by that of the output: `cotangents` is an array of `count` pointers, NULL for each one that is not wanted.
+// `output` may be NULL, too. What both have in common is computed once.
+//
+// A run whose tensors are laid out as in the run before allocates nothing, if there are at most 16 operands.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT` (number of operands, mixed element types, memory limit),
+// `TOX_ALIASING`, `TOX_OUT_OF_MEMORY`.
+//
+// # Safety
+// The pointers lead to what they are described as, and nothing writes to what is read, or reads or writes what is
+// written, during the call.
+tox_status tox_gradient_run(const tox_gradient *gradient,
+                            const DLTensor *operands,
+                            size_t count,
+                            const DLTensor *output,
+                            double alpha_re,
+                            double alpha_im,
+                            double beta_re,
+                            double beta_im,
+                            const DLTensor *cotangent,
+                            const DLTensor *const *cotangents);
+
+// The first half of `tox_gradient_run`: computes the output, which may be NULL, and writes to `*record` what is needed
+// for the cotangents later, to be released with `tox_record_destroy`.
+//
+// Fails as `tox_gradient_run`.
+//
+// # Safety
+// As `tox_gradient_run`; `record` can be written.
+tox_status tox_gradient_forward(const tox_gradient *gradient,
+                                const DLTensor *operands,
+                                size_t count,
+                                const DLTensor *output,
+                                double alpha_re,
+                                double alpha_im,
+                                double beta_re,
+                                double beta_im,
+                                tox_record **record);
+
+// The second half of `tox_gradient_run`: the cotangents of the operands, by that of the output; as often as one likes,
+// with the operands as they were in `tox_gradient_forward`.
+//
+// Fails as `tox_gradient_run`.
+//
+// # Safety
+// As `tox_gradient_run`; `record` came from `tox_gradient_forward`, and no other thread uses it.
+tox_status tox_record_pullback(tox_record *record,
+                               const DLTensor *operands,
+                               size_t count,
+                               const DLTensor *cotangent,
+                               const DLTensor *const *cotangents);
+
+// Writes to `*bytes` the bytes that a record keeps, the same for all of one `tox_gradient`.
+//
+// # Safety
+// `record` came from `tox_gradient_forward`; `bytes` can be written.
+tox_status tox_record_bytes(const tox_record *record, uint64_t *bytes);
+
+// Releases a record; its memory serves the next run of the `tox_gradient` that it came from. NULL is allowed.
+//
+// # Safety
+// `record` came from `tox_gradient_forward`, is not in use, and is not used again.
+void tox_record_destroy(tox_record *record);
+
+// The derivative along a direction: tangent = alpha * (change of the Einstein sum) + beta * tangent, where operands
+// change by `tangents`, an array of `count` pointers, NULL for those that are constant. `output` is computed beside,
+// as by `tox_plan_run`; it and `tangent` may be NULL.
+//
+// Fails as `tox_gradient_run`.
+//
+// # Safety
+// As `tox_gradient_run`.
+tox_status tox_gradient_jvp(const tox_gradient *gradient,
+                            const DLTensor *operands,
+                            size_t count,
+                            const DLTensor *const *tangents,
+                            const DLTensor *output,
+                            const DLTensor *tangent,
+                            double alpha_re,
+                            double alpha_im,
+                            double beta_re,
+                            double beta_im);
+
+// The second order: the cotangents of the operands, and what they change by, `cotangent_tangents`, when the operands
+// change by `tangents` and the output's cotangent by `cotangent_tangent`. All of these are arrays of `count` pointers,
+// or the one tensor of the output; each may be NULL but for `cotangent`.
+//
+// Fails as `tox_gradient_run`.
+//
+// # Safety
+// As `tox_gradient_run`.
+tox_status tox_gradient_pullback_jvp(const tox_gradient *gradient,
+                                     const DLTensor *operands,
+                                     size_t count,
+                                     const DLTensor *const *tangents,
+                                     double alpha_re,
+                                     double alpha_im,
+                                     const DLTensor *cotangent,
+                                     const DLTensor *cotangent_tangent,
+                                     const DLTensor *const *cotangents,
+                                     const DLTensor *const *cotangent_tangents);
 
 // Sets how many threads the engine's own kernels may use, from 1 to 256; 1 at first. Lent libraries have their own number.
 tox_status tox_set_num_threads(size_t threads);

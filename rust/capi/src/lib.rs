@@ -8,6 +8,7 @@
 #![allow(unsafe_code)] // a C ABI is made of raw pointers
 #![allow(non_camel_case_types)] // names as C has them
 
+mod gradient;
 mod host;
 mod krylov;
 mod linalg;
@@ -17,6 +18,7 @@ mod semiring;
 mod status;
 mod tensors;
 
+pub use gradient::*;
 pub use host::*;
 pub use krylov::*;
 pub use linalg::*;

@@ -151,6 +151,11 @@ impl tox_plan {
         &self.einsum
     }
 
+    /// Number of operands.
+    pub(crate) fn operands(&self) -> usize {
+        self.conj.len()
+    }
+
     /// Whether the plan conjugates operand `i`.
     pub(crate) fn conj(&self, i: usize) -> bool {
         self.conj.get(i).is_some_and(|&flag| flag)

@@ -139,6 +139,7 @@ impl From<tensoroxide_autodiff::Error> for Failure {
         let status = match cause {
             Error::GaugeDependent { .. } | Error::CutsMultiplet { .. } | Error::Undefined(_) => TOX_NO_DERIVATIVE,
             Error::Operand { .. } => TOX_DIMENSION_MISMATCH,
+            Error::Aliasing { .. } => TOX_ALIASING,
             Error::Linalg(error) => Failure::from(error).status,
             Error::Einsum(error) => Failure::from(error).status,
             Error::Tensor(error) => Failure::from(error).status,

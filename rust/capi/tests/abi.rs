@@ -658,3 +658,94 @@ fn krylov_problems_that_are_refused() {
         tox_krylov_destroy(null_mut());
     }
 }
+
+/// C = A·conj(B) with value, cotangents, tangents and second order, checked by sums over indices.
+fn product_derivatives<T: Scalar>() {
+    let mut a = Host::<T>::new(&[2, 3], |i| i as f64 - 1.0);
+    let mut b = Host::<T>::new(&[3, 2], |i| 1.0 + i as f64);
+    let mut da = Host::<T>::new(&[2, 3], |i| 0.5 * i as f64);
+    let mut bar = Host::<T>::new(&[2, 2], |i| 2.0 - i as f64);
+    let nan = |shape: &[i64]| Host::<T>::new(shape, |_| f64::NAN);
+    let (mut c, mut a_bar, mut b_bar, mut dc, mut db_bar) =
+        (nan(&[2, 2]), nan(&[2, 3]), nan(&[3, 2]), nan(&[2, 2]), nan(&[3, 2]));
+    let plan = plan("ij,jk->ik", &[&[2, 3], &[3, 2]], T::DTYPE.into(), 0).unwrap();
+    let operands = [a.tensor(), b.tensor()];
+    let (out, cotangent, tangent) = (c.tensor(), bar.tensor(), da.tensor());
+    let (to_a, to_b, to_dc, to_db) = (a_bar.tensor(), b_bar.tensor(), dc.tensor(), db_bar.tensor());
+    let (mut gradient, mut record, mut bytes) = (null_mut(), null_mut(), u64::MAX);
+    let (wanted, along, second) =
+        ([&raw const to_a, &raw const to_b], [&raw const tangent, null()], [null(), &raw const to_db]);
+    // SAFETY: the tensors point to the vectors above; the handles are used while they live and destroyed once.
+    unsafe {
+        assert_eq!(tox_gradient_create(plan.0, [0u8, 1].as_ptr(), &mut gradient), TOX_OK, "{}", last_error());
+        let at = operands.as_ptr();
+        let status = tox_gradient_run(gradient, at, 2, &out, 1.0, 0.0, 0.0, 0.0, &cotangent, wanted.as_ptr());
+        assert_eq!(status, TOX_OK, "{}", last_error());
+        let status = tox_gradient_jvp(gradient, at, 2, along.as_ptr(), null(), &to_dc, 1.0, 0.0, 0.0, 0.0);
+        assert_eq!(status, TOX_OK, "{}", last_error());
+        let status = tox_gradient_pullback_jvp(
+            gradient,
+            at,
+            2,
+            along.as_ptr(),
+            1.0,
+            0.0,
+            &cotangent,
+            null(),
+            null(),
+            second.as_ptr(),
+        );
+        assert_eq!(status, TOX_OK, "{}", last_error());
+    }
+    let at = |t: &Host<T>, i: usize, j: usize| t.data[i + j * t.shape[0] as usize];
+    let check = |found: &Host<T>, expected: &dyn Fn(usize, usize) -> T, what: &str| {
+        for (i, j) in (0..found.shape[0] as usize).flat_map(|i| (0..found.shape[1] as usize).map(move |j| (i, j))) {
+            assert_eq!(at(found, i, j), expected(i, j), "{} {what} at {i}, {j}", T::DTYPE);
+        }
+    };
+    let sum = |n: usize, f: &dyn Fn(usize) -> T| (0..n).map(f).sum::<T>();
+    // C = A·B*: Ā = C̄·Bᵀ, and of B, which is conjugated, B̄ = C̄*ᵀ·A transposed: the small numbers are exact.
+    check(&c, &|i, k| sum(3, &|j| at(&a, i, j) * at(&b, j, k).conj()), "value");
+    check(&dc, &|i, k| sum(3, &|j| at(&da, i, j) * at(&b, j, k).conj()), "tangent");
+    check(&a_bar, &|i, j| sum(2, &|k| at(&bar, i, k) * at(&b, j, k)), "cotangent of A");
+    check(&b_bar, &|j, k| sum(2, &|i| at(&bar, i, k).conj() * at(&a, i, j)), "cotangent of B");
+    check(&db_bar, &|j, k| sum(2, &|i| at(&bar, i, k).conj() * at(&da, i, j)), "second order");
+
+    // In two halves, of which the second runs twice, and lives longer than what it came from.
+    let before = (a_bar.data.clone(), b_bar.data.clone());
+    // SAFETY: as above.
+    unsafe {
+        let at = operands.as_ptr();
+        let status = tox_gradient_forward(gradient, at, 2, &out, 1.0, 0.0, 0.0, 0.0, &mut record);
+        assert_eq!(status, TOX_OK, "{}", last_error());
+        tox_gradient_destroy(gradient);
+        for wanted in [[null(), &raw const to_b], [&raw const to_a, null()]] {
+            a_bar.data.fill(T::ZERO);
+            b_bar.data.fill(T::ZERO);
+            assert_eq!(tox_record_pullback(record, at, 2, &cotangent, wanted.as_ptr()), TOX_OK, "{}", last_error());
+            let (a_wanted, b_wanted) = (!wanted[0].is_null(), !wanted[1].is_null());
+            assert_eq!(a_bar.data == before.0, a_wanted);
+            assert_eq!(b_bar.data == before.1, b_wanted);
+        }
+        assert_eq!(tox_record_bytes(record, &mut bytes), TOX_OK);
+        assert_eq!(bytes, 0, "a pair keeps nothing");
+        assert_eq!(tox_record_pullback(record, at, 2, null(), wanted.as_ptr()), TOX_NULL_POINTER);
+        assert_eq!(tox_record_pullback(record, at, 2, &operands[0], wanted.as_ptr()), TOX_DIMENSION_MISMATCH);
+        assert_eq!(last_error(), "the cotangent of the output: expected size [2, 2], not [2, 3]");
+        assert_eq!(tox_record_pullback(record, at, 1, &cotangent, wanted.as_ptr()), TOX_INVALID_ARGUMENT);
+        let twice = [&raw const to_a, &raw const operands[1]];
+        assert_eq!(tox_record_pullback(record, at, 2, &cotangent, twice.as_ptr()), TOX_ALIASING);
+        assert_eq!(tox_record_pullback(null_mut(), at, 2, &cotangent, wanted.as_ptr()), TOX_NULL_POINTER);
+        tox_record_destroy(record);
+        tox_record_destroy(null_mut());
+        tox_gradient_destroy(null_mut());
+        assert_eq!(tox_gradient_create(null(), null(), &mut gradient), TOX_NULL_POINTER);
+    }
+}
+
+#[test]
+fn derivatives_in_every_type() {
+    for dtype in DType::ALL {
+        with_scalar!(dtype, T => product_derivatives::<T>());
+    }
+}

@@ -27,5 +27,5 @@ pub use error::Error;
 pub use excerpt::Excerpt;
 pub use execute::{Einsum, Session};
 pub use options::Options;
-pub use plan::Plan;
+pub use plan::{Inputs, Plan, Source, Step};
 pub use semiring::{SemiringEinsum, NO_VALUE};

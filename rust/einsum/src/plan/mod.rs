@@ -28,7 +28,7 @@ const THREAD_NS: f64 = 2e4;
 
 /// A tensor of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub enum Source {
     /// One that the caller gives, from 0.
     Operand(usize),
     /// One that an earlier step made.
@@ -37,7 +37,7 @@ pub(crate) enum Source {
 
 /// What a step reads.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Inputs {
+pub enum Inputs {
     /// One tensor: sum, diagonal, permutation, embedding.
     Single(Source),
     /// Two: a contraction.
@@ -46,10 +46,11 @@ pub(crate) enum Inputs {
 
 /// One tensor or two into one.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
-    pub(crate) inputs: Inputs,
-    /// The intermediate that is made; `None` for the output.
-    pub(crate) output: Option<usize>,
+pub struct Step {
+    /// What is read.
+    pub inputs: Inputs,
+    /// The intermediate that is made, from 0; `None` for the output.
+    pub output: Option<usize>,
     /// The fastest of the sliced labels, by its position among them, that the step depends on; their number if it
     /// depends on none. The step runs again when this label, or a slower one, takes its next value.
     pub(crate) every: usize,
@@ -287,6 +288,23 @@ impl Plan {
     /// Number of steps.
     pub fn steps(&self) -> usize {
         self.steps.len()
+    }
+
+    /// Step `k` from 0; `None` beyond the last. Every intermediate is made by one step and read by one later step; the
+    /// last step makes the output.
+    pub fn step(&self, k: usize) -> Option<Step> {
+        self.steps.get(k).copied()
+    }
+
+    /// The labels of intermediate `i` from 0, each once, in the order of its axes: dense, the first axis fastest.
+    /// Sliced labels are not among them.
+    pub fn intermediate(&self, i: usize) -> Option<&[Label]> {
+        self.intermediates.get(i).map(|made| made.labels.as_slice())
+    }
+
+    /// Most bytes of workspace that a run may take, if that was asked for.
+    pub fn memory_limit(&self) -> Option<usize> {
+        self.limit
     }
 
     /// What contracts two tensors at step `k` from 0, for dense column-major operands and output; `None` for a step
