@@ -6,6 +6,7 @@ mod common;
 use common::{Array, Case};
 use tensoroxide_autodiff::{Error, OnGauge, Operation, Options};
 use tensoroxide_dense::Element;
+use tensoroxide_linalg::Triangle;
 use tensoroxide_tensor::testing::{arrangement, config};
 use tensoroxide_tensor::{Complex32, Complex64};
 
@@ -147,6 +148,198 @@ fn further_columns_through_their_space() {
     }
     check::<f64>(false);
     check::<Complex64>(true);
+}
+
+#[test]
+fn elimination() {
+    let shapes: [&[usize]; 8] = [&[4, 4], &[6, 3], &[3, 6], &[1, 1], &[0, 3], &[3, 0], &[4, 1], &[3, 3, 2]];
+    for shape in shapes {
+        for operation in [Operation::Lu, Operation::LuComplete] {
+            in_all_types(&Case::new(operation), |complex| vec![tilted(shape, complex, 1)]);
+        }
+    }
+}
+
+/// Only the last pivot is zero, and nothing below it: no entry of L depends on it.
+#[test]
+fn elimination_of_a_singular_matrix() {
+    for complex in [false, true] {
+        for columns in [3, 5] {
+            let mut a = tilted(&[3, columns], complex, 1);
+            // The third row becomes a sum of the others, in the first three columns.
+            for j in 0..3 {
+                a.data[2 + 3 * j] = a.at(0, j) * 0.5 - a.at(1, j) * 0.25;
+            }
+            let case = Case::new(Operation::Lu);
+            match complex {
+                true => case.check::<Complex64>(&[a], DIFFERENCES),
+                false => case.check::<f64>(&[a], DIFFERENCES),
+            }
+        }
+    }
+    // Rank 1: L and U jump, but for the first column and row.
+    let case = Case::new(Operation::Lu);
+    let x = [Array::rows(&[&[2.0, 4.0, 6.0], &[1.0, 2.0, 3.0], &[1.0, 2.0, 3.0]])];
+    let y = case.evaluate::<f64>(&x).unwrap();
+    let refused = case.vjp::<f64>(&x, &y, &case.cotangents::<f64>(&y, 1));
+    assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
+    let first = |array: &Array, row: bool| {
+        let keep = |i: usize| if (if row { i % 3 } else { i / 3 }) == 0 { array.data[i] } else { Complex64::ZERO };
+        Array::new(&[3, 3], keep)
+    };
+    // The two rows below may come in either order: their weights are equal.
+    let (mut weight, tangent) = (Array::random::<f64>(&[3, 3], 4), Array::random::<f64>(&[3, 3], 5));
+    weight.data[2] = weight.data[1];
+    let loss = |y: &[Array]| {
+        let (l, u) = (first(&weight, false), first(&weight, true));
+        (
+            common::dot(&[Some(l.clone()), Some(u.clone())], &[Some(y[0].clone()), Some(y[1].clone())]),
+            vec![Some(l), Some(u), None],
+        )
+    };
+    let (value, yb) = loss(&y);
+    let gradient = case.vjp::<f64>(&x, &y, &yb).unwrap().0;
+    let along = common::differences(1e-4, |t| {
+        let y = case.evaluate::<f64>(&[x[0].plus(t, &tangent)]).unwrap();
+        vec![Some(Array::new(&[], |_| (loss(&y).0 - value).into()))]
+    });
+    let found = common::dot(&gradient, &[Some(tangent)]);
+    common::assert_close("the first column and row", &[Some(Array::new(&[], |_| found.into()))], &along, DIFFERENCES);
+}
+
+#[test]
+fn cholesky() {
+    for shape in [&[0, 0][..], &[1, 1], &[4, 4], &[3, 3, 2]] {
+        let case = Case::new(Operation::Cholesky);
+        let (x, dx) = (random(shape, false, 1).positive(1.0), random(shape, false, 2).hermitian());
+        case.check_along::<f64>(&[x.clone()], &[Some(dx.clone())], 1e-3, DIFFERENCES);
+        case.check_single::<f32, f64>(&[x], &[Some(dx)], 1e-4);
+        let (x, dx) = (random(shape, true, 1).positive(1.0), random(shape, true, 2).hermitian());
+        case.check_along::<Complex64>(&[x.clone()], &[Some(dx.clone())], 1e-3, DIFFERENCES);
+        case.check_single::<Complex32, Complex64>(&[x], &[Some(dx)], 1e-4);
+    }
+    // A gradient by which one can descend is Hermitian itself.
+    let case = Case::new(Operation::Cholesky);
+    let x = [random(&[4, 4], true, 1).positive(1.0)];
+    let y = case.evaluate::<Complex64>(&x).unwrap();
+    let gradient = case.vjp::<Complex64>(&x, &y, &case.cotangents::<Complex64>(&y, 1)).unwrap().0.remove(0).unwrap();
+    assert_eq!(gradient, gradient.adjoint());
+}
+
+#[test]
+fn triangular_systems() {
+    for (upper, unit_diagonal) in [(false, false), (false, true), (true, false), (true, true)] {
+        let case = Case::new(Operation::SolveTriangular(Triangle { upper, unit_diagonal }));
+        in_all_types(&case, |complex| vec![tilted(&[4, 4], complex, 1), random(&[4, 2], complex, 2)]);
+        in_all_types(&case, |complex| vec![tilted(&[3, 3, 2], complex, 1), random(&[3, 2], complex, 2)]);
+        in_all_types(&case, |complex| vec![tilted(&[0, 0], complex, 1), random(&[0], complex, 2)]);
+    }
+}
+
+#[test]
+fn least_squares_of_full_rank() {
+    let shapes: [(&[usize], &[usize]); 7] = [
+        (&[5, 3], &[5, 2]),
+        (&[3, 5], &[3, 2]),
+        (&[4, 4], &[4]),
+        (&[4, 3, 2], &[4, 2]),
+        (&[1, 1], &[1]),
+        (&[0, 2], &[0, 1]),
+        (&[2, 0], &[2, 1]),
+    ];
+    for (a, b) in shapes {
+        in_all_types(&Case::new(Operation::Lstsq), |complex| vec![tilted(a, complex, 1), random(b, complex, 2)]);
+    }
+}
+
+/// Along directions that keep the rank, straight ones: factors on one side move.
+#[test]
+fn least_squares_of_lower_rank() {
+    let case = Case::new(Operation::Lstsq);
+    for (m, n) in [(5, 4), (4, 5), (4, 4)] {
+        for complex in [false, true] {
+            let (left, right) = (tilted(&[m, 2], complex, 1), tilted(&[2, n], complex, 2));
+            let x = [left.times(&right), random(&[m, 2], complex, 3)];
+            let db = random(&[m, 2], complex, 4);
+            for da in [left.times(&random(&[2, n], complex, 5)), random(&[m, 2], complex, 6).times(&right)] {
+                let dx = [Some(da), Some(db.clone())];
+                match complex {
+                    true => case.check_along::<Complex64>(&x, &dx, 1e-3, DIFFERENCES),
+                    false => case.check_along::<f64>(&x, &dx, 1e-3, DIFFERENCES),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn determinants() {
+    for shape in [&[0, 0][..], &[1, 1], &[4, 4], &[3, 3, 2]] {
+        in_all_types(&Case::new(Operation::Det), |complex| vec![tilted(shape, complex, 1)]);
+        in_all_types(&Case::new(Operation::LogAbsDet), |complex| vec![tilted(shape, complex, 1)]);
+    }
+}
+
+/// The determinant is a polynomial: whatever the rank, it has all derivatives.
+#[test]
+fn determinants_of_singular_matrices() {
+    for rank in [0, 1, 2, 3] {
+        for complex in [false, true] {
+            let x = [random(&[4, rank], complex, 1).times(&random(&[rank, 4], complex, 2))];
+            // The value itself is rounding here, and so is what differences of it round by.
+            let case = Case::new(Operation::Det);
+            let dx = case.tangents::<Complex64>(&x, 3);
+            let dx = if complex { dx } else { case.tangents::<f64>(&x, 3) };
+            match (complex, rank) {
+                // Third and higher derivatives are all that is left.
+                (_, 0 | 1) => {
+                    let y = case.evaluate::<Complex64>(&x).unwrap();
+                    let yb = [Some(Array::new(&[], |_| Complex64::ONE))];
+                    let gradient = case.vjp::<Complex64>(&x, &y, &yb).unwrap().0;
+                    assert!(common::norm(&gradient) <= 1e-14, "{gradient:?}");
+                    let hvp = case.hvp::<Complex64>(&x, &y, &yb, &dx, &[None]).unwrap().0;
+                    assert!(common::norm(&hvp) <= 1e-13, "{hvp:?}");
+                }
+                (true, 3) => case.check_along::<Complex64>(&x, &dx, 1e-2, DIFFERENCES),
+                (false, 3) => case.check_along::<f64>(&x, &dx, 1e-2, DIFFERENCES),
+                (_, _) => {
+                    let y = case.evaluate::<Complex64>(&x).unwrap();
+                    let yb = [Some(Array::new(&[], |_| Complex64::ONE))];
+                    let gradient = case.vjp::<Complex64>(&x, &y, &yb).unwrap().0;
+                    assert!(common::norm(&gradient) <= 1e-14, "{gradient:?}");
+                    let hvp = case.hvp::<Complex64>(&x, &y, &yb, &dx, &[None]).unwrap().0;
+                    let expected = common::differences(1e-2, |t| {
+                        let x = [x[0].plus(t, dx[0].as_ref().unwrap())];
+                        let y = case.evaluate::<Complex64>(&x).unwrap();
+                        case.vjp::<Complex64>(&x, &y, &yb).unwrap().0
+                    });
+                    common::assert_close("det of rank n − 2", &hvp, &expected, DIFFERENCES);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn exponential() {
+    for size in [1e-3, 0.1, 0.5, 1.5, 8.0] {
+        for shape in [&[4, 4][..], &[1, 1]] {
+            let case = Case::new(Operation::Expm);
+            for complex in [false, true] {
+                // Antihermitian but for a part of size 1, so that results stay moderate.
+                let a = random(shape, complex, 1);
+                let a = a.plus(-1.0, &a.hermitian()).scale(size).plus(size.min(1.0), &random(shape, complex, 2));
+                match complex {
+                    true => case.check::<Complex64>(&[a], DIFFERENCES),
+                    false => case.check::<f64>(&[a], DIFFERENCES),
+                }
+            }
+        }
+    }
+    in_all_types(&Case::new(Operation::Expm), |complex| vec![random(&[3, 3, 2], complex, 1)]);
+    in_all_types(&Case::new(Operation::Expm), |complex| vec![random(&[0, 0], complex, 1)]);
+    // A Jordan block, which has no basis of eigenvectors: L(A, E) is then a sum of powers.
+    in_all_types(&Case::new(Operation::Expm), |_| vec![Array::rows(&[&[0.0, 1.0], &[0.0, 0.0]])]);
 }
 
 proptest! {

@@ -3,15 +3,21 @@
 //! A rule knows inputs x, outputs y, and tangents or cotangents, all as [`Dual`]s of the one type in which it computes. A missing
 //! (co)tangent is zero. Names: `dx` is a tangent, `x̄` is written `xb`.
 
+mod cholesky;
+mod det;
 mod eigh;
+mod expm;
 mod groups;
 mod inv;
 mod lq;
+mod lstsq;
+mod lu;
 mod phases;
 mod qr;
 mod qr_pivoted;
 mod solve;
 mod svd;
+mod triangular;
 
 use tensoroxide_dense::{Element, Memory};
 use tensoroxide_tensor::{Real, Scalar};
@@ -42,7 +48,14 @@ pub(crate) fn jvp<'w, T: Element>(
         Operation::EighFull => eigh::jvp(&y[0], &y[1], &dx[0], scope),
         Operation::EighVals => eigh::values_jvp(&x[0], &dx[0], scope),
         Operation::Inv => inv::jvp(&y[0], &dx[0], scope),
+        Operation::Lu | Operation::LuComplete => lu::jvp(y, &dx[0], scope),
+        Operation::Cholesky => cholesky::jvp(&y[0], &dx[0], scope),
         Operation::Solve => solve::jvp(&x[0], &y[0], &dx[0], &dx[1], scope),
+        Operation::SolveTriangular(triangle) => triangular::jvp(triangle, &x[0], &y[0], &dx[0], &dx[1], scope),
+        Operation::Lstsq => lstsq::jvp(x, &y[0], dx, scope),
+        Operation::Det => det::jvp(&x[0], &dx[0], scope),
+        Operation::LogAbsDet => det::log_jvp(&x[0], &y[1], &dx[0], scope),
+        Operation::Expm => expm::jvp(&x[0], &dx[0], scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
     }
 }
@@ -74,7 +87,14 @@ pub(crate) fn vjp<'w, T: Element>(
         Operation::EighFull => eigh::vjp(&y[0], &y[1], yb, scope),
         Operation::EighVals => eigh::values_vjp(&x[0], &yb[0], scope),
         Operation::Inv => inv::vjp(&y[0], &yb[0], scope),
+        Operation::Lu | Operation::LuComplete => lu::vjp(y, yb, scope),
+        Operation::Cholesky => cholesky::vjp(&y[0], &yb[0], scope),
         Operation::Solve => solve::vjp(&x[0], &y[0], &yb[0], wanted, scope),
+        Operation::SolveTriangular(triangle) => triangular::vjp(triangle, &x[0], &y[0], &yb[0], wanted, scope),
+        Operation::Lstsq => lstsq::vjp(x, &y[0], &yb[0], wanted, scope),
+        Operation::Det => det::vjp(&x[0], &yb[0], scope),
+        Operation::LogAbsDet => det::log_vjp(&x[0], &y[1], yb, scope),
+        Operation::Expm => expm::vjp(&x[0], &yb[0], scope),
         _ => Err(Error::Undefined("this operation has no rule yet")),
     }
 }
