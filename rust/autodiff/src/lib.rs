@@ -16,5 +16,5 @@ mod rules;
 pub use apply::{hvp, jvp, vjp, Operand, OperandMut, Report};
 pub use error::Error;
 pub use evaluate::{evaluate, Settings};
-pub use operation::{Class, Extent, Operation, Slot};
+pub use operation::{Class, Extent, Operation, Slot, Support};
 pub use options::{OnGauge, Options, Phases};

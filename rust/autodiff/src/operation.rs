@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 use tensoroxide_linalg::{Function, Norm, Triangle};
+use tensoroxide_tensor::DType;
 
 /// An operation of `tensoroxide-linalg`, with what its derivative has to know of its options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +43,17 @@ pub enum Operation {
     Expm,
     HermitianFunction(Function),
     Norm(Norm),
+}
+
+/// Which derivatives of an operation there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Support {
+    /// [`crate::jvp`].
+    pub jvp: bool,
+    /// [`crate::vjp`].
+    pub vjp: bool,
+    /// [`crate::hvp`].
+    pub second: bool,
 }
 
 /// What the elements of an operand are.
@@ -130,6 +142,112 @@ const COMPLEX_VALUES: Slot = Slot { name: "w", class: Class::Complex, extent: Ex
 const COMPLEX_V: Slot = Slot { name: "V", class: Class::Complex, extent: Extent::Matrix };
 
 impl Operation {
+    /// All operations; of those with a parameter, one.
+    pub const ALL: [Operation; 33] = [
+        Operation::SvdCompact,
+        Operation::SvdFull,
+        Operation::SvdVals,
+        Operation::SvdTrunc,
+        Operation::QrCompact,
+        Operation::QrFull,
+        Operation::QrNull,
+        Operation::QrPivoted,
+        Operation::LqCompact,
+        Operation::LqFull,
+        Operation::LqNull,
+        Operation::LeftPolar,
+        Operation::RightPolar,
+        Operation::Lu,
+        Operation::LuComplete,
+        Operation::Cholesky,
+        Operation::EighFull,
+        Operation::EighVals,
+        Operation::EighTrunc,
+        Operation::EigFull,
+        Operation::EigVals,
+        Operation::SchurFull,
+        Operation::SchurVals,
+        Operation::Solve,
+        Operation::SolveTriangular(Triangle { upper: false, unit_diagonal: false }),
+        Operation::Lstsq,
+        Operation::Inv,
+        Operation::Pinv,
+        Operation::Det,
+        Operation::LogAbsDet,
+        Operation::Expm,
+        Operation::HermitianFunction(Function::Exp),
+        Operation::Norm(Norm::Frobenius),
+    ];
+
+    /// The name of its function in `tensoroxide-linalg`.
+    ///
+    /// ```
+    /// assert_eq!(tensoroxide_autodiff::Operation::QrNull.name(), "qr_null");
+    /// ```
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Operation::SvdCompact => "svd_compact",
+            Operation::SvdFull => "svd_full",
+            Operation::SvdVals => "svd_vals",
+            Operation::SvdTrunc => "svd_trunc",
+            Operation::QrCompact => "qr_compact",
+            Operation::QrFull => "qr_full",
+            Operation::QrNull => "qr_null",
+            Operation::QrPivoted => "qr_pivoted",
+            Operation::LqCompact => "lq_compact",
+            Operation::LqFull => "lq_full",
+            Operation::LqNull => "lq_null",
+            Operation::LeftPolar => "left_polar",
+            Operation::RightPolar => "right_polar",
+            Operation::Lu => "lu",
+            Operation::LuComplete => "lu_complete",
+            Operation::Cholesky => "cholesky",
+            Operation::EighFull => "eigh_full",
+            Operation::EighVals => "eigh_vals",
+            Operation::EighTrunc => "eigh_trunc",
+            Operation::EigFull => "eig_full",
+            Operation::EigVals => "eig_vals",
+            Operation::SchurFull => "schur_full",
+            Operation::SchurVals => "schur_vals",
+            Operation::Solve => "solve",
+            Operation::SolveTriangular(_) => "solve_triangular",
+            Operation::Lstsq => "lstsq",
+            Operation::Inv => "inv",
+            Operation::Pinv => "pinv",
+            Operation::Det => "det",
+            Operation::LogAbsDet => "logabsdet",
+            Operation::Expm => "expm",
+            Operation::HermitianFunction(_) => "hermitian_function",
+            Operation::Norm(_) => "norm",
+        }
+    }
+
+    /// Which of its derivatives there are for matrices of a type.
+    ///
+    /// ```
+    /// use tensoroxide_autodiff::Operation;
+    /// use tensoroxide_tensor::DType;
+    /// let support = Operation::QrCompact.support(DType::C64);
+    /// assert!(support.jvp && support.vjp && support.second);
+    /// ```
+    pub const fn support(&self, _: DType) -> Support {
+        let all = !matches!(
+            self,
+            Operation::SvdTrunc
+                | Operation::LeftPolar
+                | Operation::RightPolar
+                | Operation::EighTrunc
+                | Operation::EigFull
+                | Operation::EigVals
+                | Operation::SchurFull
+                | Operation::SchurVals
+                | Operation::Pinv
+                | Operation::HermitianFunction(_)
+                | Operation::Norm(_)
+        );
+        Support { jvp: all, vjp: all, second: all }
+    }
+
     /// The operands that it reads.
     pub const fn inputs(&self) -> &'static [Slot] {
         match self {
