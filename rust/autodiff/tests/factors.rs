@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Array, Case};
-use tensoroxide_autodiff::{Error, OnGauge, Operation, Options};
+use tensoroxide_autodiff::{Error, OnGauge, Operation, Options, Phases};
 use tensoroxide_dense::Element;
 use tensoroxide_linalg::Triangle;
 use tensoroxide_tensor::testing::{arrangement, config};
@@ -150,6 +150,177 @@ fn further_columns_through_their_space() {
     check::<Complex64>(true);
 }
 
+/// The phase of a single further column is fixed: it is a function of A.
+#[test]
+fn a_single_further_column() {
+    in_all_types(&Case::new(Operation::QrFull), |complex| vec![tilted(&[4, 3], complex, 1)]);
+    in_all_types(&Case::new(Operation::QrNull), |complex| vec![tilted(&[4, 3], complex, 1)]);
+    in_all_types(&Case::new(Operation::LqFull), |complex| vec![tilted(&[3, 4], complex, 1)]);
+    in_all_types(&Case::new(Operation::LqNull), |complex| vec![tilted(&[3, 4], complex, 1)]);
+    let case = Case::new(Operation::QrFull);
+    let case = Case { options: Options { phases: Phases::Free, ..case.options }, ..case };
+    let x = [tilted(&[4, 3], true, 1)];
+    let y = case.evaluate::<Complex64>(&x).unwrap();
+    let refused = case.vjp::<Complex64>(&x, &y, &case.cotangents::<Complex64>(&y, 1));
+    assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
+}
+
+/// Of a loss Re⟨G, Q·R⟩ = Re⟨G, A⟩ the gradient is G, whatever the condition of A: PyTorch #42792, where it was not near
+/// rank deficiency; JAX #23533, where there was none for wide matrices.
+#[test]
+fn qr_near_rank_deficiency() {
+    for (m, n) in [(5, 4), (4, 4), (4, 6)] {
+        for distance in [1.0, 1e-4, 1e-8, 1e-11] {
+            let mut a = random(&[m, n], true, 1);
+            for i in 0..m {
+                a.data[i + 3 * m] = a.at(i, 0) + 2.0 * a.at(i, 1) + distance * a.at(i, 3);
+            }
+            let (case, x, g) = (Case::new(Operation::QrCompact), [a], random(&[m, n], true, 2));
+            let y = case.evaluate::<Complex64>(&x).unwrap();
+            let yb = [Some(g.times(&y[1].adjoint())), Some(y[0].adjoint().times(&g))];
+            let found = case.vjp::<Complex64>(&x, &y, &yb).unwrap().0;
+            common::assert_close(&format!("{m}×{n}, {distance}"), &found, &[Some(g)], 1e-14 / distance);
+        }
+    }
+}
+
+/// MatrixAlgebraKit #150: what comes before the first dependent column is determined.
+#[test]
+fn qr_of_dependent_columns() {
+    for complex in [false, true] {
+        for (m, n, lq) in [(5, 4, false), (4, 4, false), (3, 5, false), (5, 4, true)] {
+            // The third column is a combination of the first two, or zero.
+            for factor in [1.0, 0.0] {
+                let mut a = tilted(&[m, n], complex, 1);
+                for i in 0..m {
+                    a.data[i + 2 * m] = (a.at(i, 0) - 0.5 * a.at(i, 1)) * factor;
+                }
+                let (weight_q, weight_r) = (random(&[m, m.min(n)], complex, 2), random(&[m.min(n), n], complex, 3));
+                let k = m.min(n);
+                let qb = Array::new(&[m, k], |i| if i / m < 2 { weight_q.data[i] } else { Complex64::ZERO });
+                let rb = Array::new(&[k, n], |i| if i % k < 2 { weight_r.data[i] } else { Complex64::ZERO });
+                let da = random(&[m, n], complex, 4);
+                let (case, x, dx, yb, free) = match lq {
+                    false => (Operation::QrCompact, a, da, [qb, rb], [weight_q, weight_r]),
+                    true => (
+                        Operation::LqCompact,
+                        a.adjoint(),
+                        da.adjoint(),
+                        [rb.adjoint(), qb.adjoint()],
+                        [weight_r.adjoint(), weight_q.adjoint()],
+                    ),
+                };
+                let case = Case::new(case);
+                match complex {
+                    true => determined_and_free::<Complex64>(case, x, dx, yb.map(Some), free.map(Some)),
+                    false => determined_and_free::<f64>(case, x, dx, yb.map(Some), free.map(Some)),
+                }
+            }
+        }
+    }
+}
+
+/// A cotangent of what is determined gives the derivative along `dx`; another one is refused, or reported.
+fn determined_and_free<T: Element>(case: Case, x: Array, dx: Array, yb: [Option<Array>; 2], free: [Option<Array>; 2]) {
+    let y = case.evaluate::<T>(&[x.clone()]).unwrap();
+    let value = |t: f64| {
+        let y = case.evaluate::<T>(&[x.plus(t, &dx)]).unwrap();
+        let value = common::dot(&yb, &[Some(y[0].clone()), Some(y[1].clone())]);
+        vec![Some(Array::new(&[], |_| value.into()))]
+    };
+    let gradient = case.vjp::<T>(&[x.clone()], &y, &yb).unwrap().0;
+    let found = common::dot(&gradient, &[Some(dx.clone())]);
+    let expected = common::differences(1e-3, value);
+    common::assert_close("what is determined", &[Some(Array::new(&[], |_| found.into()))], &expected, DIFFERENCES);
+
+    let refused = case.vjp::<T>(&[x.clone()], &y, &free);
+    assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
+    let refused = case.jvp::<T>(&[x.clone()], &y, &[Some(dx)]);
+    assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
+    let case = Case { options: Options { on_gauge: OnGauge::Report, ..case.options }, ..case };
+    let (gradient, report) = case.vjp::<T>(&[x], &y, &free).unwrap();
+    assert!(report.gauge > 1e-3 && common::norm(&gradient).is_finite(), "{report:?}");
+}
+
+/// Paths along which dependent columns stay so have tangents.
+#[test]
+fn qr_of_dependent_columns_that_stay_so() {
+    let (left, right) = (tilted(&[4, 2], true, 1), tilted(&[2, 4], true, 2));
+    let case = Case::new(Operation::QrCompact);
+    let x = [left.times(&right)];
+    let dx = [Some(left.times(&random(&[2, 4], true, 3)).plus(1.0, &random(&[4, 2], true, 4).times(&right)))];
+    let y = case.evaluate::<Complex64>(&x).unwrap();
+    let tangent = case.jvp::<Complex64>(&x, &y, &dx).unwrap().0;
+    let rows = |x: &Array| Some(Array::new(&[4, 4], |i| if i % 4 < 2 { x.data[i] } else { Complex64::ZERO }));
+    let expected = common::differences(1e-3, |t| {
+        let y = case.evaluate::<Complex64>(&[x[0].plus(t, dx[0].as_ref().unwrap())]).unwrap();
+        vec![rows(&y[1])]
+    });
+    common::assert_close("the first rows of R", &[rows(tangent[1].as_ref().unwrap())], &expected, DIFFERENCES);
+}
+
+/// MatrixAlgebraKit #89: tolerances are relative, and a matrix times 10^±100 has derivatives times the power that belongs to them.
+#[test]
+fn scaled_matrices() {
+    let cases: [(Operation, &[usize], [i32; 2]); 7] = [
+        (Operation::QrCompact, &[4, 3], [-1, 0]),
+        (Operation::QrCompact, &[3, 4], [-1, 0]),
+        (Operation::LqFull, &[4, 3], [0, -1]),
+        (Operation::QrPivoted, &[3, 3], [-1, 0]),
+        (Operation::Lu, &[3, 3], [-1, 0]),
+        (Operation::Inv, &[3, 3], [-2, 0]),
+        (Operation::LogAbsDet, &[3, 3], [-1, -1]),
+    ];
+    for (operation, shape, powers) in cases {
+        let (case, x) = (Case::new(operation), [tilted(shape, true, 1)]);
+        let y = case.evaluate::<Complex64>(&x).unwrap();
+        for (slot, power) in powers.into_iter().enumerate().take(operation.outputs().len()) {
+            let mut yb = case.cotangents::<Complex64>(&y, 2);
+            yb.iter_mut().enumerate().filter(|(i, _)| *i != slot).for_each(|(_, yb)| *yb = None);
+            let expected = case.vjp::<Complex64>(&x, &y, &yb).unwrap().0;
+            for size in [1e100, 1e-100] {
+                let x = [x[0].scale(size)];
+                let y = case.evaluate::<Complex64>(&x).unwrap();
+                let found = case.vjp::<Complex64>(&x, &y, &yb).unwrap().0.remove(0).unwrap();
+                let found = [Some(found.scale(size.powi(-power)))];
+                common::assert_close(&format!("{operation:?} times {size}"), &found, &expected, 1e-12);
+            }
+        }
+    }
+}
+
+/// A zero matrix has no direction: R grows in every one.
+#[test]
+fn zero_matrices() {
+    for operation in [Operation::QrCompact, Operation::LqCompact] {
+        let (case, x) = (Case::new(operation), [Array::zeros(&[3, 3])]);
+        let y = case.evaluate::<f64>(&x).unwrap();
+        let nothing = [Some(Array::zeros(&[3, 3])), Some(Array::zeros(&[3, 3]))];
+        assert_eq!(case.vjp::<f64>(&x, &y, &nothing).unwrap().0, [Some(Array::zeros(&[3, 3]))]);
+        for slot in [0, 1] {
+            let mut yb = nothing.clone();
+            yb[slot] = Some(random(&[3, 3], false, 1));
+            let refused = case.vjp::<f64>(&x, &y, &yb);
+            assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
+        }
+    }
+    for operation in [Operation::Solve, Operation::LogAbsDet] {
+        let case = Case::new(operation);
+        let x: Vec<_> = operation.inputs().iter().map(|_| Array::zeros(&[2, 2])).collect();
+        let y: Vec<_> = match operation {
+            Operation::LogAbsDet => case.evaluate::<f64>(&x).unwrap(),
+            _ => vec![Array::zeros(&[2, 2])],
+        };
+        let refused = case.vjp::<f64>(&x, &y, &case.cotangents::<f64>(&y, 1));
+        assert!(matches!(refused, Err(Error::Linalg(_))), "{refused:?}");
+    }
+    let case = Case::new(Operation::Lstsq);
+    let x = [Array::zeros(&[3, 2]), random(&[3, 1], false, 1)];
+    let y = case.evaluate::<f64>(&x).unwrap();
+    let gradient = case.vjp::<f64>(&x, &y, &case.cotangents::<f64>(&y, 2)).unwrap().0;
+    assert_eq!(gradient, [Some(Array::zeros(&[3, 2])), Some(Array::zeros(&[3, 1]))]);
+}
+
 #[test]
 fn elimination() {
     let shapes: [&[usize]; 8] = [&[4, 4], &[6, 3], &[3, 6], &[1, 1], &[0, 3], &[3, 0], &[4, 1], &[3, 3, 2]];
@@ -236,6 +407,7 @@ fn triangular_systems() {
     }
 }
 
+/// PyTorch #77225, #93982 and #147543: none, or none for shapes that are not tall and of full rank.
 #[test]
 fn least_squares_of_full_rank() {
     let shapes: [(&[usize], &[usize]); 7] = [

@@ -10,15 +10,16 @@
 //! Q₁ in Q, W, spans a complement: the further columns of the full decomposition, or those that A leaves free, since its columns
 //! depend on those before them. Of W only the space is determined: dW = −Q₁·dQ₁ᴴ·W is the choice that turns nothing in it, and
 //! with it dR₂₂ = W₂ᴴ·dA₂ − W₂ᴴ·dQ₁·R₁₂, where W₂ belongs to rows of R. A cotangent which is not the same for all turns of W in
-//! itself depends on the gauge, and so does one that asks for R where a dependent column makes it zero: there R grows in every
+//! itself depends on the gauge (but for the phase of a single further column, which is fixed), and so does one that asks for R where a dependent column makes it zero: there R grows in every
 //! direction, as a modulus does.
 
 use tensoroxide_dense::{qr, Element, Matrix};
 use tensoroxide_tensor::{Real, Scalar};
 
+use super::phases::Leads;
 use super::Slopes;
 use crate::dual::{norm, Dual, Op, Scope};
-use crate::Error;
+use crate::{Error, Phases};
 
 /// A decomposition, and what of it is determined.
 #[derive(Clone, Copy)]
@@ -84,7 +85,12 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
         let turn = scope.product(dq1.h(), q)?;
         let mut dq = scope.zeros(q.rows(), q.cols())?;
         scope.add_at(&mut dq, (0, 0), 1.0, dq1.n())?;
-        scope.add_at(&mut dq, (0, p), -1.0, scope.product(q1, turn.n().right(p))?.n())?;
+        let mut dw = scope.product(q1, turn.n().right(p))?;
+        dw.scale(-1.0);
+        if self.has_single_phase(scope) {
+            Leads::of(&scope.copy(q.right(p))?, scope)?.turn(&mut dw, scope)?;
+        }
+        scope.add_at(&mut dq, (0, p), 1.0, dw.n())?;
         let (r2, r12) = (r.block((0, p), (k, rest)), r.block((0, p), (p, rest)));
         scope.add_at(&mut dr, (0, p), 1.0, scope.product(q.left(k).h(), da.right(p))?.n())?;
         scope.add_at(&mut dr, (0, p), 1.0, scope.product(turn.n().left(k), r2)?.n())?;
@@ -120,6 +126,11 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
             _ => None,
         };
         let rb = cleared.as_ref().map(Dual::n).or(rb);
+        let turned = match qb {
+            Some(qb) if self.has_single_phase(scope) => Some(self.turned(qb, scope)?),
+            _ => None,
+        };
+        let qb = turned.as_ref().map(Dual::n).or(qb);
         if p < q.cols() {
             self.check_turns(qb, rb, scope)?;
         }
@@ -153,6 +164,26 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
         let transposed = scope.solve_triangular(r11.h().t(), true, false, q1b.n().t())?;
         scope.add_at(&mut ab, (0, 0), 1.0, transposed.t())?;
         Ok(ab)
+    }
+
+    /// Is there a single further column, whose phase is fixed by its leading entry?
+    fn has_single_phase(&self, scope: Scope<'w>) -> bool {
+        let (m, columns) = (self.q.rows(), self.q.cols());
+        let fixed = T::DTYPE.is_complex() && scope.options.phases == Phases::Fixed;
+        fixed && self.p == self.k && columns == self.k + 1 && m == columns
+    }
+
+    /// Q̄ with what the phase of a single further column adds.
+    fn turned(&self, qb: Op<'_, 'w, T>, scope: Scope<'w>) -> Result<Dual<'w, T>, Error> {
+        let n = scope.copy(self.q.right(self.p))?;
+        let leads = Leads::of(&n, scope)?;
+        let mut along = scope.product(n.h(), qb.right(self.p))?;
+        let of_phase = scope.copy(along.n())?;
+        let turns = leads.correct(&mut along, of_phase, scope)?;
+        let (mut turned, mut change) = (scope.copy(qb)?, scope.zeros(n.rows(), 1)?);
+        leads.add(&mut change, &turns, scope)?;
+        scope.add_at(&mut turned, (0, self.p), 1.0, change.n())?;
+        Ok(turned)
     }
 
     /// R̄ without that which asks for zeros of dependent columns.
