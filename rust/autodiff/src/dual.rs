@@ -243,6 +243,26 @@ impl<'w> Scope<'w> {
         Ok(x.tangent.as_mut())
     }
 
+    /// X without its tangent.
+    pub(crate) fn value<T: Element>(self, x: &Dual<'_, T>) -> Result<Dual<'w, T>, Error> {
+        Ok(Dual::constant(self.with.copy_of(x.value.as_ref(), false)?))
+    }
+
+    /// The tangent of X, as a constant.
+    pub(crate) fn slope<T: Element>(self, x: &Dual<'_, T>) -> Result<Option<Dual<'w, T>>, Error> {
+        let copy = |x: &Matrix<'_, T>| Ok(Dual::constant(self.with.copy_of(x.as_ref(), false)?));
+        x.tangent.as_ref().map(copy).transpose()
+    }
+
+    /// Adds alpha·D to the tangent of X.
+    pub(crate) fn add_slope<T: Element>(self, x: &mut Dual<'w, T>, alpha: f64, d: &Dual<'_, T>) -> Result<(), Error> {
+        let alpha = real::<T>(alpha);
+        if let Some(tangent) = self.tangent(x, true)? {
+            tangent.elements_mut().iter_mut().zip(d.value.elements()).for_each(|(x, d)| *x += d.scale(alpha));
+        }
+        Ok(())
+    }
+
     /// C = C + alpha·op(A)·op(B)
     pub(crate) fn add_product<T: Element>(
         self,

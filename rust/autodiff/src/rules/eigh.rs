@@ -64,7 +64,7 @@ pub(super) fn middle<'w, T: Element>(
                 }
             }
         }
-        groups.refuse_second(&[Some(&p), wb])?;
+        groups.refuse_second(w, &[Some(&p)], wb, scope)?;
         if outside {
             let mut x = scope.copy(vb.n())?;
             if let Some((turns, leads)) = &turns {
@@ -81,7 +81,7 @@ pub(super) fn middle<'w, T: Element>(
         scope.hadamard(&mut p, &reciprocals(w, (0.5, -1.0), |i, j| groups.same(i, j), scope)?)?;
         m = p;
     } else {
-        groups.refuse_second(&[wb])?;
+        groups.refuse_second(w, &[], wb, scope)?;
     }
     if let Some(wb) = wb {
         part = part.hypot(groups.add_values(&mut m, wb, block.as_ref(), (n, whole()), scope)?);

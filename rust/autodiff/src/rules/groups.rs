@@ -16,7 +16,7 @@
 use tensoroxide_dense::{Element, Matrix, Memory};
 use tensoroxide_tensor::Real;
 
-use crate::dual::{real, Dual, Scope};
+use crate::dual::{norm, real, Dual, Scope};
 use crate::Error;
 
 /// Which of a list of values are equal.
@@ -64,17 +64,31 @@ impl<'w> Groups<'w> {
         size(x, |i, j| i != j && i.max(j) < end && self.same(i, j))
     }
 
-    /// There is no second derivative along a direction where a loss depends on the members of a group: it needs more than
-    /// the first derivatives. Refuses such a loss, one with anything in these square matrices or columns.
-    pub(super) fn refuse_second<T: Element>(&self, of: &[Option<&Dual<'_, T>>]) -> Result<(), Error> {
-        let many = |i: usize| (0..self.first.len()).any(|j| i != j && self.same(i, j));
-        let inside = |x: &Matrix<'_, T>| match x.cols() {
-            1 if x.rows() != 1 => size(x, |i, _| many(i)),
-            _ => size(x, |i, j| many(i) && self.same(i, j)),
+    /// A second derivative at equal values needs more than the first derivatives, but for losses that do not depend on the
+    /// vectors of a group and depend on its values alike. Refuses all others: `blocks` are P and Q, `xb` the cotangents of the values.
+    pub(super) fn refuse_second<T: Element>(
+        &self,
+        w: &Dual<'_, T>,
+        blocks: &[Option<&Dual<'_, T>>],
+        xb: Option<&Dual<'_, T>>,
+        scope: Scope<'w>,
+    ) -> Result<(), Error> {
+        let all = || blocks.iter().copied().chain([xb, Some(w)]).flatten();
+        if !self.any || all().all(|x| x.tangent.is_none()) {
+            return Ok(());
+        }
+        let uneven = |x: &Matrix<'_, T>| {
+            let (x, first) = (x.elements(), |i: usize| x.elements()[self.first[i]]);
+            let tolerance = scope.options.gauge_tolerance::<T>() * norm(x);
+            x.iter().enumerate().any(|(i, x)| (*x - first(i)).to_c64().norm() > tolerance)
         };
-        let used = |x: &Dual<'_, T>| inside(&x.value) > 0.0 || x.tangent.as_ref().is_some_and(|x| inside(x) > 0.0);
-        match self.any && of.iter().flatten().any(|x| x.tangent.is_some()) && of.iter().flatten().any(|x| used(x)) {
-            true => Err(Error::Undefined("equal values have no second derivative that follows from the first ones")),
+        let mixes = |x: &Matrix<'_, T>| {
+            size(x, |i, j| (0..self.first.len()).any(|k| k != i && self.same(i, k)) && self.same(i, j)) > 0.0
+        };
+        let either =
+            |x: &Dual<'_, T>, f: &dyn Fn(&Matrix<'_, T>) -> bool| f(&x.value) || x.tangent.as_ref().is_some_and(f);
+        match blocks.iter().flatten().any(|x| either(x, &mixes)) || xb.is_some_and(|x| either(x, &uneven)) {
+            true => Err(Error::Undefined("a second derivative at equal values does not follow from the first ones")),
             false => Ok(()),
         }
     }

@@ -129,7 +129,7 @@ pub(super) fn middle<'w, T: Element>(
         (Some(x), None) | (None, Some(x)) => scope.copy(x.n())?,
         (None, None) => scope.zeros(k, k)?,
     };
-    groups.refuse_second(&[p.as_ref(), q.as_ref(), b.s, Some(f.s)][..if b.s.is_some() { 3 } else { 2 }])?;
+    groups.refuse_second(f.s, &[p.as_ref(), q.as_ref()], b.s, scope)?;
     let mut block = None;
     if groups.any && b.s.is_some() {
         let mut hermitian = scope.copy(sum.n())?;
@@ -275,7 +275,7 @@ pub(super) fn assemble<'w, T: Element>(
     tangents: Tangents<'w, T>,
     phases: Phases,
     scope: Scope<'w>,
-) -> Result<Slopes<'w, T>, Error> {
+) -> Result<[Dual<'w, T>; 3], Error> {
     let Tangents { omega, ds, u, vh } = tangents;
     let mut du = scope.product(f.u.n(), omega.0.n())?;
     if let Some(u) = u {
@@ -291,7 +291,7 @@ pub(super) fn assemble<'w, T: Element>(
         scope.scale_rows(&mut turned, &turns)?;
         scope.add(&mut dvh, -1.0, turned.n())?;
     }
-    Ok(vec![Some(du), Some(ds), Some(dvh)])
+    Ok([du, ds, dvh])
 }
 
 pub(super) fn jvp<'w, T: Element>(
@@ -300,7 +300,7 @@ pub(super) fn jvp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<Slopes<'w, T>, Error> {
     match da {
-        Some(da) => thin_jvp(f, da, scope.options.phases, scope),
+        Some(da) => Ok(thin_jvp(f, da, scope.options.phases, scope)?.map(Some).into()),
         None => Ok(vec![None, None, None]),
     }
 }
@@ -310,7 +310,7 @@ fn thin_jvp<'w, T: Element>(
     da: &Dual<'w, T>,
     phases: Phases,
     scope: Scope<'w>,
-) -> Result<Slopes<'w, T>, Error> {
+) -> Result<[Dual<'w, T>; 3], Error> {
     let (m, n, k) = (f.u.rows(), f.vh.cols(), f.s.rows());
     let mut tangents = tangents(f, da, (m > k, n > k), scope)?;
     let rank = Spectrum::of(f, scope)?.rank;
@@ -334,7 +334,7 @@ pub(super) fn factors<'w, T: Element>(a: &Dual<'w, T>, scope: Scope<'w>) -> Resu
         // These phases are not those of the standard.
         let slopes = thin_jvp(Factors { u: &u, s: &s, vh: &vh }, &da, Phases::Free, scope)?;
         for (factor, slope) in [&mut u, &mut s, &mut vh].into_iter().zip(slopes) {
-            factor.tangent = slope.map(|slope| slope.value);
+            factor.tangent = Some(slope.value);
         }
     }
     Ok([u, s, vh])
