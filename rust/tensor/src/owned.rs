@@ -65,6 +65,11 @@ impl<T: Scalar> Tensor<T> {
         &self.data
     }
 
+    /// The memory, in its own order.
+    pub fn data_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
     /// To be read.
     pub fn view(&self) -> View<'_, T> {
         // SAFETY: the buffer was made to hold what the layout reaches, and its lowest element comes first.
