@@ -37,6 +37,11 @@ pub enum Error {
         /// The other tensor.
         other: String,
     },
+    /// An iterative solver gave up, at a residual of this norm.
+    NotConverged {
+        /// That norm.
+        residual: f64,
+    },
     /// Of one of a batch of problems.
     InBatch {
         /// Its position, counted from 0.
@@ -46,6 +51,8 @@ pub enum Error {
     },
     /// A computation on the way was refused.
     Linalg(tensoroxide_linalg::Error),
+    /// A Krylov method on the way was refused.
+    Krylov(tensoroxide_krylov::Error),
     /// A contraction on the way was refused.
     Einsum(tensoroxide_einsum::Error),
     /// A tensor on the way was refused.
@@ -71,7 +78,11 @@ impl fmt::Display for Error {
                 write!(f, "{written} shares memory with {other}; give one of them memory of its own (a copy)")
             }
             Error::InBatch { index, error } => write!(f, "problem {index:?} of the batch: {error}"),
+            Error::NotConverged { residual } => {
+                write!(f, "the equation of the derivative was not solved, its residual is {residual:.1e}")
+            }
             Error::Linalg(error) => error.fmt(f),
+            Error::Krylov(error) => error.fmt(f),
             Error::Einsum(error) => error.fmt(f),
             Error::Tensor(error) => error.fmt(f),
         }
@@ -95,6 +106,12 @@ impl From<tensoroxide_linalg::Error> for Error {
 impl From<tensoroxide_dense::Error> for Error {
     fn from(error: tensoroxide_dense::Error) -> Error {
         Error::Linalg(error.into())
+    }
+}
+
+impl From<tensoroxide_krylov::Error> for Error {
+    fn from(error: tensoroxide_krylov::Error) -> Error {
+        Error::Krylov(error)
     }
 }
 

@@ -37,6 +37,7 @@ mod dual;
 pub mod einsum;
 mod error;
 mod evaluate;
+pub mod krylov;
 mod operation;
 mod options;
 mod rules;
