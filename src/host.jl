@@ -3,8 +3,8 @@
 const BLAS_ROUTINES = [t * "gemm" for t in ("s", "d", "c", "z")]
 const LAPACK_ROUTINES = vcat([t * r for t in ("s", "d", "c", "z") for r in ("gesdd", "gesvd", "geqrf", "getrf", "getri",
                                                                               "potrf", "trtrs", "geev", "gees")],
-                             [t * r for t in ("s", "d") for r in ("orgqr", "syevd")],
-                             [t * r for t in ("c", "z") for r in ("ungqr", "heevd")])
+                             [t * r for t in ("s", "d") for r in ("orgqr", "syevd", "syevr")],
+                             [t * r for t in ("c", "z") for r in ("ungqr", "heevd", "heevr")])
 
 # Only libraries with 64-bit integers and the suffix that goes with them; with others the engine computes on its own.
 function lend_libraries()

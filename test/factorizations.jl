@@ -173,6 +173,28 @@ end
     end
 end
 
+@testset "few of many eigenvalues, $T" for T in TYPES
+    rng, n = MersenneTwister(20), 64
+    near_end = real(T) === Float32 ? 1f30 : 1e290
+    # Distinct values, each value four times, and neighbours that are closer than rounding keeps apart.
+    spectra = (-3 .+ (1:n) / 8, repeat(1:n÷4, inner = 4) .- 8.0, [ones(n - 2); 1 + 4eps(real(T)); 2])
+    for spectrum in spectra, scale in (1, near_end, inv(near_end))
+        Q = TO.qr_compact(randn(rng, T, n, n))[1]
+        w = real(T).(sort(spectrum))
+        H = Hermitian(Q * Diagonal(w) * Q') * real(T)(scale)
+        whole = Matrix(H)
+        for range in (1:8, 29:36, n:n, 1:9), provider in (:auto, :lent, :engine)
+            for A in (H, whole, Hermitian(tril(whole), :L), view(whole, n:-1:1, n:-1:1))
+                B = Matrix(A) / real(T)(scale)
+                x, X = TO.eigh_range(A, range; provider = provider)
+                x /= real(T)(scale)
+                @test size(X) == (n, length(range)) && orthonormal(X) && gauged(X)
+                @test near(x, w[range]; scale = norm(w)) && near(B * X, X * Diagonal(x); scale = norm(w))
+            end
+        end
+    end
+end
+
 @testset "outputs of the caller, providers, errors" begin
     A, w = randn(MersenneTwister(18), 6, 4), TO.Workspace()
     for f in (TO.svd_full, TO.qr_full, TO.lq_compact, TO.lq_full, TO.left_polar)

@@ -96,7 +96,8 @@ end
     w, V = eigh_range(A, range)
 
 The eigenvalues of [`eigh_full`](@ref) with these numbers, in ascending order, and their vectors: `eigh_range(A, 1:3)`
-is the three lowest. Throws a `BoundsError` for a range that reaches beyond `1:n`.
+is the three lowest. A few of many values take less time than all. Throws a `BoundsError` for a range that reaches
+beyond `1:n`.
 
 ```jldoctest
 julia> using TensorOxide

@@ -20,6 +20,10 @@ pub enum Driver {
     Gesvd,
     /// LAPACK's syevd or heevd: divide and conquer.
     Heevd,
+    /// LAPACK's syevr or heevr: relatively robust representations.
+    Heevr,
+    /// LAPACK's syevr or heevr for a part of the values: bisection and inverse iteration.
+    HeevrPart,
     /// LAPACK's geev.
     Geev,
     /// LAPACK's gees.
@@ -43,6 +47,8 @@ impl fmt::Display for Driver {
             Driver::Gesdd => "LAPACK gesdd",
             Driver::Gesvd => "LAPACK gesvd",
             Driver::Heevd => "LAPACK syevd/heevd",
+            Driver::Heevr => "LAPACK syevr/heevr",
+            Driver::HeevrPart => "LAPACK syevr/heevr on the range",
             Driver::Geev => "LAPACK geev",
             Driver::Gees => "LAPACK gees",
             Driver::Faer => "faer",

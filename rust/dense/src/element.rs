@@ -1,5 +1,7 @@
 //! The four element types, joined to the functions that are compiled for each.
 
+use std::ops::Range;
+
 use tensoroxide_tensor::{Complex32, Complex64, Scalar};
 
 use crate::own::{Ask, Double, Values};
@@ -34,7 +36,13 @@ pub trait Kernels: Plain + Scalar<Real: Plain> {
     fn lent_gesdd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>>;
     fn lent_gesvd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Svd<'w, Self>>;
     fn lent_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Lent<Qr<'w, Self>>;
-    fn lent_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>>;
+    fn lent_heevd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>>;
+    fn lent_heevr<'w>(
+        a: &Matrix<'_, Self>,
+        vectors: bool,
+        part: Range<usize>,
+        workspace: &'w Workspace,
+    ) -> Lent<Eigh<'w, Self>>;
     fn own_svd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Svd<'w, Self>, Error>;
     fn own_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Result<Qr<'w, Self>, Error>;
     fn own_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Result<Eigh<'w, Self>, Error>;
@@ -57,7 +65,7 @@ pub trait Kernels: Plain + Scalar<Real: Plain> {
 }
 
 macro_rules! kernels {
-    ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident, $getrf:ident, $getri:ident,
+    ($t:ty, $gemm:ident, $gesdd:ident, $gesvd:ident, $geqrf:ident, $syevd:ident, $syevr:ident, $getrf:ident, $getri:ident,
      $potrf:ident, $trtrs:ident, $geev:ident, $gees:ident, $complex:ty, $double:ty) => {
         impl Kernels for $t {
             type Complex = $complex;
@@ -93,8 +101,16 @@ macro_rules! kernels {
             fn lent_qr<'w>(a: &Matrix<'_, Self>, columns: usize, workspace: &'w Workspace) -> Lent<Qr<'w, Self>> {
                 lapack::$geqrf(a, columns, workspace)
             }
-            fn lent_eigh<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>> {
+            fn lent_heevd<'w>(a: &Matrix<'_, Self>, vectors: bool, workspace: &'w Workspace) -> Lent<Eigh<'w, Self>> {
                 lapack::$syevd(a, vectors, workspace)
+            }
+            fn lent_heevr<'w>(
+                a: &Matrix<'_, Self>,
+                vectors: bool,
+                part: Range<usize>,
+                workspace: &'w Workspace,
+            ) -> Lent<Eigh<'w, Self>> {
+                lapack::$syevr(a, vectors, part, workspace)
             }
             fn lent_lu(a: &mut Matrix<'_, Self>, swaps: &mut [i64]) -> Option<()> {
                 lapack::$getrf(a, swaps)
@@ -167,13 +183,17 @@ macro_rules! kernels {
     };
 }
 
-kernels!(f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd, sgetrf, sgetri, spotrf, strtrs, sgeev, sgees, Complex32, f64);
-kernels!(f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd, dgetrf, dgetri, dpotrf, dtrtrs, dgeev, dgees, Complex64, f64);
 kernels!(
-    Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd, cgetrf, cgetri, cpotrf, ctrtrs, cgeev, cgees, Complex32,
+    f32, sgemm, sgesdd, sgesvd, sgeqrf, ssyevd, ssyevr, sgetrf, sgetri, spotrf, strtrs, sgeev, sgees, Complex32, f64
+);
+kernels!(
+    f64, dgemm, dgesdd, dgesvd, dgeqrf, dsyevd, dsyevr, dgetrf, dgetri, dpotrf, dtrtrs, dgeev, dgees, Complex64, f64
+);
+kernels!(
+    Complex32, cgemm, cgesdd, cgesvd, cgeqrf, cheevd, cheevr, cgetrf, cgetri, cpotrf, ctrtrs, cgeev, cgees, Complex32,
     Complex64
 );
 kernels!(
-    Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd, zgetrf, zgetri, zpotrf, ztrtrs, zgeev, zgees, Complex64,
+    Complex64, zgemm, zgesdd, zgesvd, zgeqrf, zheevd, zheevr, zgetrf, zgetri, zpotrf, ztrtrs, zgeev, zgees, Complex64,
     Complex64
 );

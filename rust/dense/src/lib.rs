@@ -37,7 +37,7 @@ mod workspace;
 pub use cholesky::cholesky;
 pub use driver::{Driver, Tried};
 pub use eig::{eig, eig_values, Eig};
-pub use eigh::{eigh, eigh_values, Eigh};
+pub use eigh::{eigh, eigh_part, eigh_values, Eigh};
 pub use element::Element;
 pub use error::Error;
 pub use gemm::gemm;

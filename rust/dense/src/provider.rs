@@ -54,8 +54,8 @@ pub unsafe fn lend_blas(name: &str, function: *const c_void) -> Result<(), Error
 }
 
 /// Lends a LAPACK routine: `"gesdd"`, `"gesvd"`, `"geqrf"`, `"getrf"`, `"getri"`, `"potrf"`, `"trtrs"`, `"geev"`,
-/// `"gees"` behind the letter of the type, and `"orgqr"`, `"syevd"` for `s` and `d`, `"ungqr"`, `"heevd"` for `c` and
-/// `z`. Lending one again keeps the first.
+/// `"gees"` behind the letter of the type, and `"orgqr"`, `"syevd"`, `"syevr"` for `s` and `d`, `"ungqr"`, `"heevd"`,
+/// `"heevr"` for `c` and `z`. Lending one again keeps the first.
 ///
 /// # Errors
 /// [`Error::UnknownRoutine`], [`Error::NullPointer`].

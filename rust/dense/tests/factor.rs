@@ -5,7 +5,7 @@ mod common;
 
 use common::{config, eps, op, pairs, with, Owned, Rng, LAYOUTS};
 use proptest::prelude::*;
-use tensoroxide_dense::{eigh, qr, svd, Eigh, Element, Error, MatRef, Matrix, Qr, Svd};
+use tensoroxide_dense::{eigh, eigh_part, qr, svd, Eigh, Element, Error, MatRef, Matrix, Qr, Svd};
 use tensoroxide_tensor::testing::poison;
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Real, Scalar};
 
@@ -125,6 +125,11 @@ fn check_eigh<T: Element>(a: &Owned<T>, conj: bool, size: f64) {
     assert_eq!((w.len(), v.rows(), v.cols()), (n, n, n));
     assert!(w.windows(2).all(|w| w[0] <= w[1]), "{:?}", &w[..]);
     assert_orthonormal(v.as_ref(), bound::<T>(n, n));
+    for part in [0..n, n / 3..n / 2, n..n] {
+        let of_part = eigh_part(lower.view(), conj, part.clone(), with()).unwrap();
+        assert_eq!(of_part.w[..], w[part.clone()]);
+        assert!(part.clone().zip(0..).all(|(j, l)| of_part.v.col(l) == v.col(j)) && of_part.v.cols() == part.len());
+    }
     let v = v.as_ref();
     let left = |i, l: usize| v.get(i, l).unwrap().to_c64() * (w[l].to_f64() / size);
     assert_product(&full, conj, size, n, left, |l, j| v.get(j, l).unwrap().to_c64().conj());
@@ -262,5 +267,7 @@ fn not_finite_input_is_an_error() {
 fn only_square_matrices_have_eigenvalues() {
     let a = [1.0; 6];
     let a = MatRef::from_slice(&a, 2, 3, 1, 2).unwrap();
-    assert_eq!(eigh(a, false, with()).err(), Some(Error::Shape { operand: "A", expected: (2, 2), found: (2, 3) }));
+    let error = Error::Shape { operand: "A", expected: (2, 2), found: (2, 3) };
+    assert_eq!(eigh(a, false, with()).err(), Some(error));
+    assert_eq!(eigh_part(a, false, 0..1, with()).err(), Some(error));
 }

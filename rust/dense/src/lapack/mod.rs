@@ -12,7 +12,7 @@ mod svd;
 mod table;
 
 pub(crate) use eig::{cgees, cgeev, dgees, dgeev, sgees, sgeev, zgees, zgeev};
-pub(crate) use eigh::{cheevd, dsyevd, ssyevd, zheevd};
+pub(crate) use eigh::{cheevd, cheevr, dsyevd, dsyevr, ssyevd, ssyevr, zheevd, zheevr};
 pub(crate) use lu::{
     cgetrf, cgetri, cpotrf, ctrtrs, dgetrf, dgetri, dpotrf, dtrtrs, sgetrf, sgetri, spotrf, strtrs, zgetrf, zgetri,
     zpotrf, ztrtrs,

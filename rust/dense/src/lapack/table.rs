@@ -24,13 +24,14 @@ impl Slot {
 }
 
 /// The routines for one element type, by their names without the type's letter. The complex types call `orgqr` ungqr,
-/// and `syevd` heevd.
+/// `syevd` heevd, and `syevr` heevr.
 pub(super) struct Routines {
     pub(super) gesdd: Slot,
     pub(super) gesvd: Slot,
     pub(super) geqrf: Slot,
     pub(super) orgqr: Slot,
     pub(super) syevd: Slot,
+    pub(super) syevr: Slot,
     pub(super) getrf: Slot,
     pub(super) getri: Slot,
     pub(super) potrf: Slot,
@@ -40,7 +41,7 @@ pub(super) struct Routines {
 }
 
 macro_rules! routines {
-    ($($table:ident: $gesdd:literal $gesvd:literal $geqrf:literal $orgqr:literal $syevd:literal
+    ($($table:ident: $gesdd:literal $gesvd:literal $geqrf:literal $orgqr:literal $syevd:literal $syevr:literal
       $getrf:literal $getri:literal $potrf:literal $trtrs:literal $geev:literal $gees:literal;)*) => {
         $(pub(super) static $table: Routines = Routines {
             gesdd: Slot::new($gesdd),
@@ -48,6 +49,7 @@ macro_rules! routines {
             geqrf: Slot::new($geqrf),
             orgqr: Slot::new($orgqr),
             syevd: Slot::new($syevd),
+            syevr: Slot::new($syevr),
             getrf: Slot::new($getrf),
             getri: Slot::new($getri),
             potrf: Slot::new($potrf),
@@ -58,8 +60,8 @@ macro_rules! routines {
 
         fn find(name: &str) -> Option<&'static Slot> {
             let slots = [$(
-                &$table.gesdd, &$table.gesvd, &$table.geqrf, &$table.orgqr, &$table.syevd, &$table.getrf, &$table.getri,
-                &$table.potrf, &$table.trtrs, &$table.geev, &$table.gees
+                &$table.gesdd, &$table.gesvd, &$table.geqrf, &$table.orgqr, &$table.syevd, &$table.syevr, &$table.getrf,
+                &$table.getri, &$table.potrf, &$table.trtrs, &$table.geev, &$table.gees
             ),*];
             slots.into_iter().find(|slot| slot.name == name)
         }
@@ -67,10 +69,10 @@ macro_rules! routines {
 }
 
 routines! {
-    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd" "sgetrf" "sgetri" "spotrf" "strtrs" "sgeev" "sgees";
-    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd" "dgetrf" "dgetri" "dpotrf" "dtrtrs" "dgeev" "dgees";
-    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd" "cgetrf" "cgetri" "cpotrf" "ctrtrs" "cgeev" "cgees";
-    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd" "zgetrf" "zgetri" "zpotrf" "ztrtrs" "zgeev" "zgees";
+    S: "sgesdd" "sgesvd" "sgeqrf" "sorgqr" "ssyevd" "ssyevr" "sgetrf" "sgetri" "spotrf" "strtrs" "sgeev" "sgees";
+    D: "dgesdd" "dgesvd" "dgeqrf" "dorgqr" "dsyevd" "dsyevr" "dgetrf" "dgetri" "dpotrf" "dtrtrs" "dgeev" "dgees";
+    C: "cgesdd" "cgesvd" "cgeqrf" "cungqr" "cheevd" "cheevr" "cgetrf" "cgetri" "cpotrf" "ctrtrs" "cgeev" "cgees";
+    Z: "zgesdd" "zgesvd" "zgeqrf" "zungqr" "zheevd" "zheevr" "zgetrf" "zgetri" "zpotrf" "ztrtrs" "zgeev" "zgees";
 }
 
 /// # Safety
