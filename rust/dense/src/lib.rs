@@ -30,6 +30,7 @@ mod qr_pivoted;
 mod scaling;
 mod schur;
 mod small;
+mod solve;
 mod svd;
 mod triangular;
 mod workspace;
@@ -50,6 +51,7 @@ pub use provider::{is_lent, lend_blas, lend_lapack, provider, set_provider, Prov
 pub use qr::{qr, qr_full, Qr};
 pub use qr_pivoted::{qr_pivoted, QrPivoted};
 pub use schur::{schur, schur_values, Schur};
+pub use solve::solve;
 pub use svd::{svd, svd_values, Svd};
 pub use triangular::solve_triangular;
 pub use workspace::{Memory, Plain, Resources, Workspace};

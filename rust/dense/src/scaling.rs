@@ -123,15 +123,23 @@ pub(crate) fn moderate_copy<'w, T: Plain + Scalar>(
     if conj && T::DTYPE.is_complex() {
         copy.elements_mut().iter_mut().for_each(|x| *x = x.conj());
     }
-    let largest = largest(copy.elements())?;
-    let (least, most) = moderate::<T::Real>();
-    let e = exponent(largest);
-    let shift = if largest == 0.0 { 0 } else { (e - e.clamp(least, most)) & !1 };
+    let shift = moderate_shift::<T::Real>(largest(copy.elements())?);
     if shift != 0 {
         let factors = factors::<T::Real>(-shift);
         copy.elements_mut().iter_mut().for_each(|x| *x = x.scale(factors.0).scale(factors.1));
     }
     Ok((copy, shift))
+}
+
+/// The e by which [`moderate_copy`] moves a matrix with this largest part; not 0 for NaN and infinity.
+pub(crate) fn moderate_shift<R: Real>(largest: f64) -> i32 {
+    let (least, most) = moderate::<R>();
+    let e = exponent(largest);
+    if largest == 0.0 {
+        0
+    } else {
+        (e - e.clamp(least, most)) & !1
+    }
 }
 
 /// The exponents between which elimination is safe: 2^20 (single precision) or 2^60 below the largest number, for the

@@ -1,6 +1,6 @@
 //! Systems of linear equations.
 
-use tensoroxide_dense::{lu, solve_triangular as solve_one_triangular, Element};
+use tensoroxide_dense::{solve as solve_one, solve_triangular as solve_one_triangular, Element};
 use tensoroxide_tensor::{View, ViewMut};
 
 use crate::stack::{each, Run, Stack};
@@ -43,10 +43,7 @@ pub fn solve<T: Element>(
     let b = Stack::right_hand_sides(b, "B", n, a.batch())?;
     let x = b.like(x, "X", n, a.batch())?;
     let work = (n * n) as f64 * (n + 2 * b.extents().1) as f64;
-    each(a.batch(), work, run, x, |i, x, with| {
-        let solution = lu(a.at(i), conj_a, with)?.solve(b.at(i), conj_b, with)?;
-        Ok(x.copy_from(solution.as_ref())?)
-    })
+    each(a.batch(), work, run, x, |i, x, with| Ok(solve_one(a.at(i), conj_a, b.at(i), conj_b, x, with)?))
 }
 
 /// Which triangle of a matrix a system has, and what is on its diagonal.

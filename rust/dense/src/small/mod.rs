@@ -1,16 +1,18 @@
 //! Factorizations of small matrices, where a library's own overhead is most of its time.
 //!
-//! Everything is computed in double precision, real and imaginary parts apart, in columns that are padded with zeros to whole
+//! Everything but solutions of systems is computed in double precision, real and imaginary parts apart, in columns that are padded with zeros to whole
 //! registers, so that loops have no ends to look after. For single precision the digits to spare cost nothing at these sizes.
 
 mod columns;
 mod eigh;
 mod jacobi;
 mod qr;
+mod solve;
 mod svd;
 
 pub(crate) use eigh::eigh;
 pub(crate) use qr::qr;
+pub(crate) use solve::solve;
 pub(crate) use svd::svd;
 
 /// Columns are padded to a multiple of this: the lanes of the widest registers.
