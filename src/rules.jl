@@ -252,9 +252,7 @@ in_form(results::Tuple, dy) = ntuple(length(results)) do k
     k <= length(dy) ? in_form_of(results[k], dy[k]) : nothing
 end
 in_form(result, dy) = in_form_of(result, dy[1])
-in_form_of(result, ::Nothing) = nothing
-in_form_of(result::Number, dy) = dy[]
-in_form_of(result::AbstractArray, dy) = reshape(dy, size(result))
+in_form_of(result, dy) = dy === nothing ? nothing : result isa Number ? dy[] : reshape(dy, size(result))
 
 warn_of_gauge(problem, part) = problem.warns && part > 0 && @warn(
     "a cotangent depends on the gauge of vectors whose values are equal; what depends on it was left out", part)
