@@ -1,5 +1,5 @@
-# Registers the rules of src/rules.jl with ChainRulesCore. Nothing is computed here: tangents are unwrapped on the way in and
-# projected on the way out.
+# Registers the rules of src/rules.jl and src/gradient.jl with ChainRulesCore. Nothing is computed here: tangents are
+# unwrapped on the way in and projected on the way out.
 module TensorOxideChainRulesCoreExt
 
 using ChainRulesCore
@@ -30,11 +30,38 @@ for (f, _, _) in TensorOxide.RULES
         return results, pullback
     end
 
-    @eval function ChainRulesCore.frule((_, tangents...), ::typeof($f), arguments...; options...)
+    @eval function ChainRulesCore.frule((own, tangents...), ::typeof($f), arguments...; options...)
         results = $f(arguments...; options...)
         dy = TensorOxide.pushforward($f, arguments, results, plain(tangents); options...)
         return results, tangent(dy, results)
     end
 end
+
+function ChainRulesCore.rrule(::typeof(einsum), expression, As...; conj = nothing, semiring = nothing)
+    semiring === nothing || throw(ArgumentError("a contraction over a semiring has no derivative"))
+    C, record = TensorOxide.recorded(einsum, expression, As...; conj = conj)
+    projections = map(project, As)
+    back(C̄) = (NoTangent(), NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄)))...)
+    return C, back
+end
+function ChainRulesCore.frule((own, tangents...), ::typeof(einsum), arguments...; conj = nothing)
+    C = einsum(arguments...; conj = conj)
+    return C, TensorOxide.pushforward(einsum, arguments, C, plain(tangents); conj = conj)
+end
+
+function ChainRulesCore.rrule(plan::ContractionPlan, As...)
+    C, record = TensorOxide.recorded(plan, As...)
+    projections = map(project, As)
+    back(C̄) = (NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄)))...)
+    return C, back
+end
+function ChainRulesCore.frule((own, tangents...), plan::ContractionPlan, As...)
+    C = plan(As...)
+    return C, TensorOxide.pushforward(plan, As, C, plain(tangents))
+end
+
+const MUTATES = "einsum! writes into an array, which reverse mode cannot follow: call einsum, or a plan without an output"
+ChainRulesCore.rrule(::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))
+ChainRulesCore.frule(tangents, ::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))
 
 end

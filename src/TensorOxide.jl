@@ -32,6 +32,7 @@ include("argmax.jl")
 include("linalg.jl")
 include("krylov.jl")
 include("rules.jl")
+include("gradient.jl")
 include("host.jl")
 
 function __init__()

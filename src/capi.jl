@@ -176,6 +176,14 @@ struct Engine
     tox_schur_full::Ptr{Cvoid}
     tox_schur_vals::Ptr{Cvoid}
     tox_krylov_complex_result::Ptr{Cvoid}
+    tox_gradient_create::Ptr{Cvoid}
+    tox_gradient_destroy::Ptr{Cvoid}
+    tox_gradient_run::Ptr{Cvoid}
+    tox_gradient_forward::Ptr{Cvoid}
+    tox_gradient_jvp::Ptr{Cvoid}
+    tox_gradient_pullback_jvp::Ptr{Cvoid}
+    tox_record_pullback::Ptr{Cvoid}
+    tox_record_destroy::Ptr{Cvoid}
     tox_rule_jvp::Ptr{Cvoid}
     tox_rule_vjp::Ptr{Cvoid}
     tox_rule_hvp::Ptr{Cvoid}
@@ -362,6 +370,32 @@ engine_pinv(t, conj, atol, rtol, run) =
     check(ccall(ENGINE[].tox_pinv, Int32,
                 (Ptr{DLTensor}, Int32, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{RunOptions}),
                 t, conj, atol, rtol, tensor(t, 2), run))
+
+gradient_create(plan, handle) =
+    check(ccall(ENGINE[].tox_gradient_create, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Ptr{Ptr{Cvoid}}), plan, C_NULL, handle))
+gradient_destroy(handle) = ccall(ENGINE[].tox_gradient_destroy, Cvoid, (Ptr{Cvoid},), handle)
+gradient_run(handle, operands, count, cotangent, cotangents) =
+    check(ccall(ENGINE[].tox_gradient_run, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble, Ptr{DLTensor},
+                 Ptr{Ptr{DLTensor}}), handle, operands, count, C_NULL, 1, 0, 0, 0, cotangent, cotangents))
+gradient_forward(handle, operands, count, output, record) =
+    check(ccall(ENGINE[].tox_gradient_forward, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble, Ptr{Ptr{Cvoid}}),
+                handle, operands, count, output, 1, 0, 0, 0, record))
+gradient_jvp(handle, operands, count, tangents, tangent) =
+    check(ccall(ENGINE[].tox_gradient_jvp, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{Ptr{DLTensor}}, Ptr{DLTensor}, Ptr{DLTensor}, Cdouble, Cdouble,
+                 Cdouble, Cdouble), handle, operands, count, tangents, C_NULL, tangent, 1, 0, 0, 0))
+gradient_pullback_jvp(handle, operands, count, tangents, cotangent, cotangent_tangent, cotangent_tangents) =
+    check(ccall(ENGINE[].tox_gradient_pullback_jvp, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{Ptr{DLTensor}}, Cdouble, Cdouble, Ptr{DLTensor}, Ptr{DLTensor},
+                 Ptr{Ptr{DLTensor}}, Ptr{Ptr{DLTensor}}), handle, operands, count, tangents, 1, 0, cotangent,
+                cotangent_tangent, C_NULL, cotangent_tangents))
+record_pullback(handle, operands, count, cotangent, cotangents) =
+    check(ccall(ENGINE[].tox_record_pullback, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{DLTensor}, Ptr{Ptr{DLTensor}}), handle, operands, count, cotangent,
+                cotangents))
+record_destroy(handle) = ccall(ENGINE[].tox_record_destroy, Cvoid, (Ptr{Cvoid},), handle)
 
 # The lists hold a tensor's address, or NULL, for each operand.
 for (name, lists) in ((:jvp, 4), (:vjp, 4), (:hvp, 6))

@@ -25,8 +25,10 @@ mutable struct ContractionPlan{T,N,M,S<:Union{Nothing,Semiring}}
     output_size::Dims{N}
     info::PlanInfo
     semiring::S
+    "The engine's derivatives, once they are asked for."
+    gradient::Ptr{Cvoid}
     function ContractionPlan{T,N,M,S}(handle, expression, sizes, output_size, info, semiring) where {T,N,M,S}
-        plan = new(handle, expression, sizes, output_size, info, semiring)
+        plan = new(handle, expression, sizes, output_size, info, semiring, C_NULL)
         finalizer(release, plan)
         return plan
     end
@@ -47,7 +49,10 @@ function PathSearch(minimize::Symbol, seed::Integer, time)
     return PathSearch(code, seed % UInt64, time === nothing ? -1.0 : time)
 end
 
-release(@nospecialize(plan::ContractionPlan)) = plan_destroy(plan.handle)
+function release(@nospecialize(plan::ContractionPlan))
+    gradient_destroy(plan.gradient)
+    plan_destroy(plan.handle)
+end
 
 """
     contraction_plan(expression, shapes; semiring = nothing, eltype = Float64, conj = nothing, memory_limit = 0,

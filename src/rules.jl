@@ -257,35 +257,50 @@ in_form_of(result, dy) = dy === nothing ? nothing : result isa Number ? dy[] : r
 warn_of_gauge(problem, part) = problem.warns && part > 0 && @warn(
     "a cotangent depends on the gauge of vectors whose values are equal; what depends on it was left out", part)
 
-"""
-    call_rule(engine, problem, lists, workspace, provider)
-
-Call the engine's rule with lists of arrays, where `nothing` stands for none, and return the gauge-dependent part.
-"""
+"Call the engine's rule with lists of arrays, where `nothing` stands for none, and return the gauge-dependent part."
 function call_rule(engine::F, problem, lists::Tuple, workspace, provider) where {F}
-    arrays = flat(lists...)
-    tensors = Vector{DLTensor}(undef, length(arrays))
-    dims = Vector{Int64}(undef, 2sum(axes_of, arrays))
-    addresses = fill(Ptr{DLTensor}(C_NULL), length(arrays))
     gauge = Ref(0.0)
     run = RunOptions(handle(workspace), provider === nothing ? -1 : provider_code(provider))
-    GC.@preserve arrays tensors dims addresses workspace begin
-        place_list!(pointer(tensors), addresses, 1, pointer(dims), arrays)
-        starts = cumsum((1, map(length, lists)...))
-        engine(problem.rule, map(start -> pointer(addresses, start), Base.front(starts)), gauge, run)
+    GC.@preserve workspace with_tensors(lists) do _, addresses
+        engine(problem.rule, addresses, gauge, run)
     end
     return gauge[]
 end
 
-flat(list::Tuple) = list
-flat(list::Tuple, lists::Tuple...) = (list..., flat(lists...)...)
-axes_of(::Nothing) = 0
-axes_of(A) = ndims(A)
+"""
+    with_tensors(f, lists)
 
+Call `f(tensors, addresses)` with the arrays of all lists as DLPack's tensors, one after another, and for each list a
+pointer to the addresses of its tensors; `nothing` has the address NULL.
+"""
+function with_tensors(f::F, lists::Tuple) where {F}
+    arrays = flat(lists...)
+    tensors = Vector{DLTensor}(undef, length(arrays))
+    dims = Vector{Int64}(undef, 2sum(axes_of, arrays))
+    addresses = fill(Ptr{DLTensor}(C_NULL), length(arrays))
+    GC.@preserve arrays tensors dims addresses begin
+        place_list!(pointer(tensors), addresses, pointer(dims), arrays)
+        starts = cumsum((1, map(length, lists)...))
+        return f(pointer(tensors), map(start -> pointer(addresses, start), Base.front(starts)))
+    end
+end
+
+# Lists of a few arrays are tuples that the compiler knows, those of any number vectors.
+flat(list) = list
+flat(list::Tuple, lists::Tuple...) = (list..., flat(lists...)...)
+flat(lists...) = Any[A for list in lists for A in list]
+axes_of(A) = A === nothing ? 0 : ndims(A)
+
+place_list!(tensors, addresses, room, As::Tuple) = place_list!(tensors, addresses, 1, room, As)
 place_list!(tensors, addresses, k, room, ::Tuple{}) = nothing
 function place_list!(tensors, addresses, k, room, As::Tuple)
     room = place_or_skip!(tensors, addresses, k, room, first(As))
     return place_list!(tensors, addresses, k + 1, room, tail(As))
+end
+function place_list!(tensors, addresses, room, As::Vector{Any})
+    for (k, A) in enumerate(As)
+        room = place_or_skip!(tensors, addresses, k, room, A)::Ptr{Int64}
+    end
 end
 place_or_skip!(tensors, addresses, k, room, ::Nothing) = room
 function place_or_skip!(tensors, addresses, k, room, A)

@@ -4,6 +4,10 @@ module DMRGExample
 include(joinpath(@__DIR__, "..", "examples", "dmrg.jl"))
 end
 
+module InfiniteChainExample
+include(joinpath(@__DIR__, "..", "examples", "imps.jl"))
+end
+
 module DMRGExampleTests
 
 using LinearAlgebra, Random, Test
@@ -296,6 +300,27 @@ end
     end
 end
 
+end
+
+end
+
+module InfiniteChainTests
+
+using LinearAlgebra, Random, Test
+import ..InfiniteChainExample
+const X = InfiniteChainExample
+
+@testset "an infinite chain by gradients" begin
+    # At the critical point (Pfeuty, Ann. Phys. 57, 79 (1970)).
+    @test X.exact(1.0) ≈ -4 / π
+    M, D, h = randn(MersenneTwister(3), 3, 2, 3), randn(MersenneTwister(4), 3, 2, 3), X.bond(0.8)
+    e, way = X.energy(M, h)
+    step(t) = X.energy(M .+ t .* D, h)[1]
+    slope = (8 * (step(1e-3) - step(-1e-3)) - (step(2e-3) - step(-2e-3))) / 12e-3
+    @test isapprox(dot(X.gradient_of_energy(M, h, e, way), D), slope; rtol = 1e-8)
+    e, M, record = X.ground_state(X.bond(0.5); maxdim = 4, iterations = 150)
+    @test 0 < e - X.exact(0.5) < 1e-5
+    @test issorted(map(first, record); rev = true)
 end
 
 end

@@ -3,7 +3,7 @@
 using Test
 
 const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig",
-               "linalg_solve", "krylov", "rules", "oracles", "errors", "host", "doctests", "build", "examples"]
+               "linalg_solve", "krylov", "rules", "gradient", "oracles", "errors", "host", "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("factors.jl")

@@ -16,13 +16,15 @@ function missing_package(packages)
     return nothing
 end
 
-for (file, packages) in EXTENSIONS
-    reason = VERSION < v"1.9" ? "extensions want Julia 1.9" : missing_package(packages)
-    if reason === nothing
-        @testset "$file" begin
-            include("$file.jl")
+@testset "extensions" begin
+    for (file, packages) in EXTENSIONS
+        reason = VERSION < v"1.9" ? "extensions want Julia 1.9" : missing_package(packages)
+        if reason === nothing
+            @testset "$file" begin
+                include("$file.jl")
+            end
+        else
+            println("left out: test/ext/$file.jl ($reason)")
         end
-    else
-        println("left out: test/ext/$file.jl ($reason)")
     end
 end
