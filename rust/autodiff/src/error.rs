@@ -30,6 +30,8 @@ pub enum Error {
         /// What was expected.
         expected: String,
     },
+    /// A value of a tape that cannot be used; the text says why.
+    Value(&'static str),
     /// A tensor that is written shares memory with another one.
     Aliasing {
         /// What is written.
@@ -74,6 +76,7 @@ impl fmt::Display for Error {
             ),
             Error::Undefined(why) => write!(f, "no derivative: {why}"),
             Error::Operand { name, expected } => write!(f, "{name}: expected {expected}"),
+            Error::Value(why) => write!(f, "a value {why}"),
             Error::Aliasing { written, other } => {
                 write!(f, "{written} shares memory with {other}; give one of them memory of its own (a copy)")
             }

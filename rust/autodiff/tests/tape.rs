@@ -278,13 +278,13 @@ fn what_does_not_fit_is_refused_and_named() {
     let square = tape.norm_squared(double).unwrap();
     let view = matrix.view();
     let refused = tape.jvp(&[(double, view)], &[square]).unwrap_err();
-    assert_eq!(text(refused), "a direction: expected a value that was given to the tape");
+    assert_eq!(text(refused), "a value that moves was not given to the tape");
     let mut other = Tape::<f64>::new();
-    assert_eq!(text(other.value(square).unwrap_err()), "a value: expected one of this tape");
+    assert_eq!(text(other.value(square).unwrap_err()), "a value is not on this tape");
     assert!(other.gradient(square, &[]).is_err());
     assert!(other.variable(view).is_ok());
     tape.checkpoint(&[square]).unwrap();
-    assert_eq!(text(tape.add(double, x).unwrap_err()), "a value: expected one that a checkpoint has kept");
+    assert_eq!(text(tape.add(double, x).unwrap_err()), "a value was not kept by a checkpoint");
     assert_eq!(tape.gradient(square, &[double]).unwrap()[0].data(), tape_of_double(&matrix));
 }
 

@@ -255,6 +255,36 @@ typedef struct {
 // Plus and times of Int64, modulo 2^64.
 #define TOX_WRAPPING 5
 
+// The complex conjugate.
+#define TOX_MAP_CONJ 0
+
+// The real part.
+#define TOX_MAP_REAL 1
+
+// The exponential.
+#define TOX_MAP_EXP 2
+
+// The natural logarithm.
+#define TOX_MAP_LOG 3
+
+// The square root.
+#define TOX_MAP_SQRT 4
+
+// 1/x.
+#define TOX_MAP_INVERSE 5
+
+// x to the power of an integer.
+#define TOX_MAP_POWER 6
+
+// The sine.
+#define TOX_MAP_SIN 7
+
+// The cosine.
+#define TOX_MAP_COS 8
+
+// The hyperbolic tangent.
+#define TOX_MAP_TANH 9
+
 // The derivatives of a planned Einstein summation, with the memory to compute them. Any number of threads may use one
 // at once.
 typedef struct tox_gradient tox_gradient;
@@ -268,6 +298,9 @@ typedef struct tox_plan tox_plan;
 
 // What a run has left behind for the cotangents of its operands. For one thread at a time.
 typedef struct tox_record tox_record;
+
+// Steps that were computed, with all values that derivatives need. For one thread at a time.
+typedef struct tox_tape tox_tape;
 
 // Memory that decompositions work in, kept from call to call. Any number of threads may use one at once.
 typedef struct tox_workspace tox_workspace;
@@ -423,6 +456,9 @@ typedef struct {
 } tox_rule;
 
 typedef const DLTensor *const *List;
+
+// A tensor on a tape: a number that means nothing outside of it.
+typedef uint64_t tox_value;
 
 // Done.
 #define TOX_OK 0
@@ -1243,6 +1279,145 @@ tox_status tox_plan_argmax(const tox_plan *plan,
 // The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
 const char *tox_last_error(void);
+
+// Makes an empty tape for tensors of an element type, to be released with `tox_tape_destroy`.
+//
+// All tensors of a tape are of its type; real results of complex steps are kept as numbers without imaginary part. A
+// value that a function of the tape gave can be used until the tape is destroyed, or until a checkpoint that does not
+// keep it.
+//
+// # Safety
+// `tape` can be written.
+tox_status tox_tape_create(DLDataType dtype, tox_tape **tape);
+
+// Releases a tape and all that is on it. NULL is allowed.
+//
+// # Safety
+// `tape` came from `tox_tape_create`, is not in use, and is not used again.
+void tox_tape_destroy(tox_tape *tape);
+
+// Copies a tensor to the tape: one that derivatives can be taken with respect to, or a constant.
+//
+// # Safety
+// `tape` came from `tox_tape_create`, and nobody else uses it; the other pointers lead to what they are described as.
+tox_status tox_tape_variable(tox_tape *tape, const DLTensor *tensor, tox_value *value);
+
+// An Einstein summation of `count` values; `conj` is NULL, or has for each 1 if it is to be conjugated and 0 if not.
+//
+// Fails as `tox_plan_create`; with `TOX_INVALID_ARGUMENT` for a value that is not on the tape, or no longer.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_einsum(tox_tape *tape,
+                           const char *expression,
+                           const tox_value *operands,
+                           size_t count,
+                           const uint8_t *conj,
+                           tox_value *value);
+
+// An operation of linear algebra on `count` values. `rule` says which, and how derivatives deal with a gauge, from now
+// on on the whole tape; `limits`, NULL for none, is for what truncates, and `atol` and `rtol` for what has a
+// tolerance, `rtol` negative for the default. `results` gets a value for each of the operation's outputs, at most
+// `capacity`.
+//
+// Fails as the operation; with `TOX_NO_DERIVATIVE` where results are complex and the tape is real.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_linalg(tox_tape *tape,
+                           const tox_rule *rule,
+                           const tox_truncation *limits,
+                           double atol,
+                           double rtol,
+                           const tox_value *operands,
+                           size_t count,
+                           tox_value *results,
+                           size_t capacity);
+
+// The sum of `count` values of one shape, each times a number: `factors` has the real and the imaginary part of each.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_combine(tox_tape *tape,
+                            const tox_value *terms,
+                            const double *factors,
+                            size_t count,
+                            tox_value *value);
+
+// A function of each element, one of `TOX_MAP_*`; `power` is for `TOX_MAP_POWER`.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_map(tox_tape *tape, int32_t function, int32_t power, tox_value x, tox_value *value);
+
+// The same elements, the first axis fastest, in a shape of `rank` extents.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_reshape(tox_tape *tape, tox_value x, const int64_t *extents, size_t rank, tox_value *value);
+
+// Writes the extents of a value, at most `capacity` of them, and their number to `*rank`, unless that is NULL.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_shape(const tox_tape *tape, tox_value value, int64_t *extents, size_t capacity, size_t *rank);
+
+// Copies a value to the memory of a tensor of its shape.
+//
+// # Safety
+// As `tox_tape_variable`; nobody else uses the tensor during the call.
+tox_status tox_tape_read(const tox_tape *tape, tox_value value, const DLTensor *to);
+
+// Ends a segment: of all that was computed since the last checkpoint, only `count` values stay, and what was given to
+// the tape. Derivatives compute the rest again when they need it, one segment at a time; further steps cannot use it.
+// A chain of n steps with a checkpoint after every √n needs memory for O(√n) of them.
+//
+// # Safety
+// As `tox_tape_variable`.
+tox_status tox_tape_checkpoint(tox_tape *tape, const tox_value *keep, size_t count);
+
+// The cotangents of `count` values: of a loss of one element, whose real part L counts, δL = Σ Re⟨x̄, δx⟩. They are
+// copied to the tensors that `cotangents` leads to, NULL for none.
+//
+// Fails with `TOX_DIMENSION_MISMATCH`, `TOX_INVALID_ARGUMENT`, `TOX_NO_DERIVATIVE`, and as the steps.
+//
+// # Safety
+// As `tox_tape_variable`; nobody else uses the tensors during the call.
+tox_status tox_tape_gradient(tox_tape *tape,
+                             tox_value loss,
+                             const tox_value *wanted,
+                             size_t count,
+                             const DLTensor *const *cotangents);
+
+// The change of a value where `count` values that were given to the tape change by their tangents; copied to `to`.
+//
+// Fails as `tox_tape_gradient`.
+//
+// # Safety
+// As `tox_tape_gradient`; `tangents` leads to as many tensors.
+tox_status tox_tape_jvp(tox_tape *tape,
+                        const tox_value *given,
+                        const DLTensor *tangents,
+                        size_t count,
+                        tox_value of,
+                        const DLTensor *to);
+
+// The gradient, and the product of the loss's Hessian with a direction: how the cotangents of the `count` values
+// `wanted` change where the `moving` values `given` change by `tangents`. Both are copied to tensors, NULL for none.
+//
+// Fails as `tox_tape_gradient`.
+//
+// # Safety
+// As `tox_tape_jvp`.
+tox_status tox_tape_hvp(tox_tape *tape,
+                        tox_value loss,
+                        const tox_value *wanted,
+                        size_t count,
+                        const tox_value *given,
+                        const DLTensor *tangents,
+                        size_t moving,
+                        const DLTensor *const *cotangents,
+                        const DLTensor *const *products);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -16,6 +16,7 @@ mod plan;
 mod rules;
 mod semiring;
 mod status;
+mod tape;
 mod tensors;
 
 pub use gradient::*;
@@ -26,6 +27,7 @@ pub use plan::*;
 pub use rules::*;
 pub use semiring::*;
 pub use status::*;
+pub use tape::*;
 
 use std::ffi::c_char;
 

@@ -17,6 +17,7 @@ pub use svd::*;
 
 mod elimination;
 
+pub(crate) use elimination::tolerance;
 pub use elimination::*;
 
 use std::sync::OnceLock;
@@ -127,7 +128,7 @@ pub const TOX_METHOD_AUTO: i32 = 2;
 ///
 /// # Safety
 /// `limits` is NULL or leads to a `tox_truncation`.
-unsafe fn truncation(limits: *const tox_truncation) -> Result<(Truncation, Method), Failure> {
+pub(crate) unsafe fn truncation(limits: *const tox_truncation) -> Result<(Truncation, Method), Failure> {
     // SAFETY: the caller's promise.
     let Some(t) = (unsafe { limits.as_ref() }) else {
         return Ok(Default::default());

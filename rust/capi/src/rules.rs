@@ -145,7 +145,7 @@ pub struct tox_rule {
 
 /// # Safety
 /// `rule` is NULL or leads to a `tox_rule`.
-unsafe fn rule_of(rule: *const tox_rule) -> Result<(Operation, Options), Failure> {
+pub(crate) unsafe fn rule_of(rule: *const tox_rule) -> Result<(Operation, Options), Failure> {
     // SAFETY: the caller's promise.
     let rule = unsafe { rule.as_ref() }.ok_or_else(|| Failure::null("rule"))?;
     let options = Options {

@@ -749,3 +749,98 @@ fn derivatives_in_every_type() {
         with_scalar!(dtype, T => product_derivatives::<T>());
     }
 }
+
+struct Taped(*mut tox_tape);
+
+impl Drop for Taped {
+    fn drop(&mut self) {
+        // SAFETY: made by `tox_tape_create`, and dropped once.
+        unsafe { tox_tape_destroy(self.0) }
+    }
+}
+
+fn step(call: impl FnOnce(*mut tox_value) -> tox_status) -> tox_value {
+    let mut value = tox_value::MAX;
+    assert_eq!(call(&mut value), TOX_OK, "{}", last_error());
+    value
+}
+
+const NO_RULE: tox_rule = tox_rule {
+    operation: TOX_RULE_INV,
+    variant: 0,
+    report_gauge: 0,
+    free_phases: 0,
+    gauge_tolerance: -1.0,
+    degeneracy: -1.0,
+};
+
+/// L = Re Σ (A⁻¹·x)²/2 for a diagonal A, whose derivatives can be written down.
+fn taped<T: Scalar>() {
+    let mut a = Host::<T>::new(&[2, 2], |i| [2.0, 0.0, 0.0, 4.0][i]);
+    let mut x = Host::<T>::new(&[2, 1], |i| 1.0 + i as f64);
+    let (mut x_bar, mut dx, mut hx) = (
+        Host::<T>::new(&[2, 1], |_| f64::NAN),
+        Host::<T>::new(&[2, 1], |_| 8.0),
+        Host::<T>::new(&[2, 1], |_| f64::NAN),
+    );
+    let (mut number, mut along) = (Host::<T>::new(&[], |_| f64::NAN), Host::<T>::new(&[], |_| f64::NAN));
+    let mut tape = Taped(null_mut());
+    let (to_bar, to_h, tangent) = (x_bar.tensor(), hx.tensor(), dx.tensor());
+    let (to_number, to_along) = (number.tensor(), along.tensor());
+    // SAFETY: the pointers lead to the variables of this function, and the tape is used by this thread alone.
+    unsafe {
+        assert_eq!(tox_tape_create(T::DTYPE.into(), &mut tape.0), TOX_OK);
+        let tape = tape.0;
+        let (a, x) =
+            (step(|v| tox_tape_variable(tape, &a.tensor(), v)), step(|v| tox_tape_variable(tape, &x.tensor(), v)));
+        let mut inverse = [0; 2];
+        let status = tox_tape_linalg(tape, &NO_RULE, null(), 0.0, -1.0, &a, 1, inverse.as_mut_ptr(), 2);
+        assert_eq!((status, inverse[1]), (TOX_OK, 0), "{}", last_error());
+        let operands = [inverse[0], x];
+        let y = step(|v| tox_tape_einsum(tape, c"ij,jk->ik".as_ptr(), operands.as_ptr(), 2, null(), v));
+        let flat = step(|v| tox_tape_reshape(tape, y, [2].as_ptr(), 1, v));
+        assert_eq!(tox_tape_checkpoint(tape, &flat, 1), TOX_OK);
+        let square = step(|v| tox_tape_map(tape, TOX_MAP_POWER, 2, flat, v));
+        let sum = step(|v| tox_tape_einsum(tape, c"i->".as_ptr(), &square, 1, null(), v));
+        let loss = step(|v| tox_tape_combine(tape, &sum, [0.5, 0.0].as_ptr(), 1, v));
+        let (mut extents, mut rank) = ([0i64; 2], 7);
+        assert_eq!(tox_tape_shape(tape, y, extents.as_mut_ptr(), 2, &mut rank), TOX_OK);
+        assert_eq!((extents, rank), ([2, 1], 2));
+
+        assert_eq!(tox_tape_read(tape, loss, &to_number), TOX_OK, "{}", last_error());
+        assert_eq!(tox_tape_gradient(tape, loss, &x, 1, &(&raw const to_bar)), TOX_OK, "{}", last_error());
+        assert_eq!(tox_tape_jvp(tape, &x, &tangent, 1, loss, &to_along), TOX_OK, "{}", last_error());
+        let status = tox_tape_hvp(tape, loss, &x, 1, &x, &tangent, 1, [null()].as_ptr(), &(&raw const to_h));
+        assert_eq!(status, TOX_OK, "{}", last_error());
+
+        assert_eq!(tox_tape_read(tape, y, &to_bar), TOX_INVALID_ARGUMENT, "it did not stay");
+        assert_eq!(tox_tape_read(tape, loss, &to_bar), TOX_DIMENSION_MISMATCH);
+        assert_eq!(tox_tape_read(tape, u64::MAX, &to_number), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_tape_gradient(tape, flat, &x, 1, &(&raw const to_bar)), TOX_DIMENSION_MISMATCH);
+        assert_eq!(last_error(), "the loss: expected one element, not size [2]");
+        assert_eq!(tox_tape_map(tape, 99, 0, flat, &mut inverse[0]), TOX_INVALID_ARGUMENT);
+        assert_eq!(tox_tape_variable(null_mut(), &to_bar, &mut inverse[0]), TOX_NULL_POINTER);
+        assert_eq!(tox_tape_variable(tape, null(), &mut inverse[0]), TOX_NULL_POINTER);
+        assert_eq!(tox_tape_variable(tape, &to_bar, null_mut()), TOX_NULL_POINTER);
+    }
+    // With y = x/a: L = Re Σ y²/2, x̄ = conj(x/a²), dL = Σ x·dx/a², and x̄ changes by conj(dx/a²). The sums of a dozen small
+    // numbers are exact but for rounding in single precision.
+    let of = |i: usize| a.data[3 * i];
+    let expected: Vec<T> = (0..2).map(|i| (x.data[i] / (of(i) * of(i))).conj()).collect();
+    let moved: Vec<T> = (0..2).map(|i| (dx.data[i] / (of(i) * of(i))).conj()).collect();
+    let half = T::from_c64(Complex64::new(0.5, 0.0));
+    let value = (0..2).map(|i| x.data[i] / of(i)).map(|y| half * y * y).sum::<T>();
+    let slope = (0..2).map(|i| expected[i].conj() * dx.data[i]).sum::<T>();
+    let close = |x: T, y: T| assert_abs_diff_eq!((x.to_c64() - y.to_c64()).norm(), 0.0, epsilon = 1e-5);
+    (0..2).for_each(|i| close(x_bar.data[i], expected[i]));
+    (0..2).for_each(|i| close(hx.data[i], moved[i]));
+    close(number.data[0], value);
+    close(along.data[0], slope);
+}
+
+#[test]
+fn a_tape_in_every_type() {
+    for dtype in DType::ALL {
+        with_scalar!(dtype, T => taped::<T>());
+    }
+}

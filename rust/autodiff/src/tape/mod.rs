@@ -150,7 +150,7 @@ impl<T: Element> Tape<T> {
     /// An Einstein summation.
     ///
     /// # Errors
-    /// [`Error::Einsum`]; [`Error::Operand`] for a value that is not on the tape, or no longer ([`Tape::checkpoint`]).
+    /// [`Error::Einsum`]; [`Error::Value`] for one that is not on the tape, or no longer ([`Tape::checkpoint`]).
     pub fn einsum(&mut self, expression: &str, operands: &[Value]) -> Result<Value, Error> {
         self.einsum_conj(expression, operands, &vec![false; operands.len()])
     }
@@ -197,7 +197,7 @@ impl<T: Element> Tape<T> {
     /// The sum of tensors of one shape, each times a number; there is at least one.
     ///
     /// # Errors
-    /// [`Error::Operand`].
+    /// [`Error::Operand`], [`Error::Tensor`], [`Error::Value`].
     pub fn combine(&mut self, terms: &[(T, Value)]) -> Result<Value, Error> {
         let (factors, values): (Vec<T>, Vec<Value>) = terms.iter().copied().unzip();
         self.record(Step::Combine(factors), &values)
@@ -286,16 +286,16 @@ impl<T: Element> Tape<T> {
     /// The tensor itself.
     ///
     /// # Errors
-    /// [`Error::Operand`] for a value that is not on the tape, or no longer ([`Tape::checkpoint`]).
+    /// [`Error::Value`] for one that is not on the tape, or no longer ([`Tape::checkpoint`]).
     pub fn value(&self, value: Value) -> Result<&Tensor<T>, Error> {
         let slot = self.slot(value)?;
-        slot.value.as_ref().ok_or_else(|| misfit("a value", "one that a checkpoint has kept"))
+        slot.value.as_ref().ok_or(Error::Value("was not kept by a checkpoint"))
     }
 
     /// The shape of a value, also of one that did not stay.
     ///
     /// # Errors
-    /// [`Error::Operand`] for a value that is not on the tape.
+    /// [`Error::Value`] for one that is not on the tape.
     pub fn shape(&self, value: Value) -> Result<&[usize], Error> {
         Ok(&self.slot(value)?.shape)
     }
@@ -305,7 +305,7 @@ impl<T: Element> Tape<T> {
     /// stay cannot be used in further steps.
     ///
     /// # Errors
-    /// [`Error::Operand`].
+    /// [`Error::Value`].
     pub fn checkpoint(&mut self, keep: &[Value]) -> Result<(), Error> {
         for &value in keep {
             self.value(value)?;
@@ -354,7 +354,7 @@ impl<T: Element> Tape<T> {
 
     fn slot(&self, value: Value) -> Result<&Slot<T>, Error> {
         let slot = self.nodes.get(value.node).and_then(|node| node.results.get(value.output));
-        slot.ok_or_else(|| misfit("a value", "one of this tape"))
+        slot.ok_or(Error::Value("is not on this tape"))
     }
 
     fn push(

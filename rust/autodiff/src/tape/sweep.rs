@@ -33,8 +33,8 @@ impl<T: Element> Tape<T> {
     /// The cotangents of `wanted`, any values of the tape: for the real part L of the loss, δL = Σ Re⟨x̄, δx⟩.
     ///
     /// # Errors
-    /// [`Error::Operand`] for a loss of several elements, or a value that is not on the tape; where a step has no
-    /// derivative, what its rule says.
+    /// [`Error::Operand`] for a loss of several elements, [`Error::Value`] for a value that is not on the tape; where a
+    /// step has no derivative, what its rule says.
     pub fn gradient(&mut self, loss: Value, wanted: &[Value]) -> Result<Vec<Tensor<T>>, Error> {
         let seed = self.seed(loss)?;
         Ok(self.backwards(vec![(loss, seed)], wanted, None)?.0)
@@ -209,7 +209,7 @@ impl<T: Element> Tape<T> {
         let mut tangents = self.none();
         for (value, slope) in self.slopes(directions, "a tangent")? {
             if !matches!(self.nodes[value.node].step, Step::Given) {
-                return Err(misfit("a direction", "a value that was given to the tape"));
+                return Err(Error::Value("that moves was not given to the tape"));
             }
             put(&mut tangents, value, Some(slope))?;
         }

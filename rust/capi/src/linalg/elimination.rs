@@ -55,7 +55,7 @@ unsafe fn located(result: Result<(), Error>, index: *mut i64) -> Result<(), Fail
 
 /// Singular values of at most `atol`, or of at most `rtol` times the largest, count as zero; a negative `rtol` is
 /// max(m, n)·eps.
-fn tolerance(atol: f64, rtol: f64) -> Tolerance {
+pub(crate) fn tolerance(atol: f64, rtol: f64) -> Tolerance {
     Tolerance { atol, rtol: if rtol < 0.0 { None } else { Some(rtol) } }
 }
 
