@@ -454,6 +454,30 @@ fn truncated_is_whole_without_the_rest() {
     check::<Complex64>();
 }
 
+/// Few values of many are differentiated by products with the matrix alone.
+#[test]
+fn few_of_many() {
+    /// The norm of what was cut curves with its reciprocal.
+    const STEP: f64 = 2e-4;
+    fn check<T: Element>() {
+        for rest in [0.9, 0.1] {
+            let values: Vec<f64> =
+                (0..24).map(|i| if i < 3 { 3.0 - 0.5 * i as f64 } else { rest * (1.0 - i as f64 / 40.0) }).collect();
+            let mut case = Case::new(Operation::SvdTrunc);
+            case.settings.truncation.maxrank = Some(3);
+            let a = with_values::<T>(30, 24, &values, 80);
+            let dx = case.tangents::<T>(std::slice::from_ref(&a), 81);
+            case.check_along::<T>(&[a], &dx, STEP, DIFFERENCES);
+            let signed: Vec<f64> = values.iter().enumerate().map(|(i, w)| if i % 2 == 1 { -w } else { *w }).collect();
+            case.operation = Operation::EighTrunc;
+            let a = hermitian_with::<T>(&signed, 82);
+            case.check_along::<T>(&[a], &hermitian_tangent::<T>(24, 83), STEP, DIFFERENCES);
+        }
+    }
+    check::<f64>();
+    check::<Complex64>();
+}
+
 #[test]
 fn cuts_through_equal_values_are_refused() {
     fn check<T: Element>() {

@@ -6,9 +6,10 @@
 //!
 //! A tangent of A counts with its Hermitian part, and Ā is Hermitian. Equal values: `groups.rs`; phases: `phases.rs`.
 
-use tensoroxide_dense::{eigh, Element};
+use tensoroxide_dense::{eigh, Element, Matrix};
+use tensoroxide_tensor::Real;
 
-use super::groups::{reciprocals, Groups};
+use super::groups::{antihermitian, reciprocals, Groups};
 use super::phases::Leads;
 use super::svd::imaginary;
 use super::Slopes;
@@ -36,6 +37,14 @@ pub(super) fn symmetric<T: Element>(mut x: Dual<'_, T>) -> Dual<'_, T> {
     x.fold(1.0);
     x.scale(0.5);
     x
+}
+
+/// V·M·Vᴴ for Hermitian M, Hermitian to the last bit.
+fn sandwich<'w, T: Element>(v: &Dual<'w, T>, m: &Dual<'w, T>, scope: Scope<'w>) -> Result<Dual<'w, T>, Error> {
+    let (left, mut a) = (scope.product(v.n(), m.n())?, scope.zeros(v.rows(), v.rows())?);
+    scope.add_product(&mut a, 0.5, left.n(), v.h())?;
+    a.fold(1.0);
+    Ok(a)
 }
 
 /// What a vjp has within the space of V, and what is left of V̄ outside, if that was asked for.
@@ -76,10 +85,8 @@ pub(super) fn middle<'w, T: Element>(
         if groups.any && wb.is_some() {
             block = Some(symmetric(scope.copy(p.n())?));
         }
-        p.fold(-1.0);
-        part = part.hypot(groups.between(&p.value, n) / 2.0);
-        scope.hadamard(&mut p, &reciprocals(w, (0.5, -1.0), |i, j| groups.same(i, j), scope)?)?;
-        m = p;
+        part = part.hypot(groups.antihermitian_between(&p.value));
+        m = within(w, &p, &groups, scope)?;
     } else {
         groups.refuse_second(w, &[], wb, scope)?;
     }
@@ -92,6 +99,21 @@ pub(super) fn middle<'w, T: Element>(
     Ok((m, left))
 }
 
+/// P↓_ij/(w_j − w_i)
+fn within<'w, T: Element>(
+    w: &Dual<'w, T>,
+    p: &Dual<'w, T>,
+    groups: &Groups<'_>,
+    scope: Scope<'w>,
+) -> Result<Dual<'w, T>, Error> {
+    let at = |x: &Matrix<'w, T>, i: usize| x.elements()[i].re().to_f64();
+    let gap = |i: usize, j: usize| if groups.same(i, j) { 0.0 } else { 1.0 / (at(&w.value, j) - at(&w.value, i)) };
+    let slopes =
+        w.tangent.as_ref().map(|dw| move |i: usize, j: usize| [-gap(i, j).powi(2) * (at(dw, j) - at(dw, i)); 2]);
+    let slopes = slopes.as_ref().map(|slopes| slopes as &dyn Fn(usize, usize) -> [f64; 2]);
+    antihermitian(w.rows(), [Some(p), None], |i, j| [gap(i, j); 2], slopes, scope)
+}
+
 pub(super) fn vjp<'w, T: Element>(
     w: &Dual<'w, T>,
     v: &Dual<'w, T>,
@@ -99,7 +121,7 @@ pub(super) fn vjp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<Slopes<'w, T>, Error> {
     let (m, _) = middle((w, v), (yb[0].as_ref(), yb[1].as_ref()), false, scope)?;
-    Ok(vec![Some(symmetric(scope.product(scope.product(v.n(), m.n())?.n(), v.h())?))])
+    Ok(vec![Some(sandwich(v, &m, scope)?)])
 }
 
 /// ẇ, Ω, and (1 − VVᴴ)ȦV if that was asked for.
@@ -198,5 +220,5 @@ pub(super) fn values_vjp<'w, T: Element>(
     let Some(wb) = wb else { return Ok(vec![None]) };
     let [w, v] = factors(a, scope)?;
     let (m, _) = middle((&w, &v), (Some(wb), None), false, scope)?;
-    Ok(vec![Some(symmetric(scope.product(scope.product(v.n(), m.n())?.n(), v.h())?))])
+    Ok(vec![Some(sandwich(&v, &m, scope)?)])
 }

@@ -64,6 +64,20 @@ impl<'w> Groups<'w> {
         size(x, |i, j| i != j && i.max(j) < end && self.same(i, j))
     }
 
+    /// The same of the antihermitian part of X.
+    pub(super) fn antihermitian_between<T: Element>(&self, x: &Matrix<'_, T>) -> f64 {
+        if !self.any {
+            return 0.0;
+        }
+        let mut norm = 0.0f64;
+        for (i, j) in (0..x.cols()).flat_map(|j| (0..x.cols()).map(move |i| (i, j))) {
+            if i != j && self.same(i, j) {
+                norm = norm.hypot((x.col(j)[i] - x.col(i)[j].conj()).to_c64().norm() / 2.0);
+            }
+        }
+        norm
+    }
+
     /// A second derivative at equal values needs more than the first derivatives, but for losses that do not depend on the
     /// vectors of a group and depend on its values alike. Refuses all others: `blocks` are P and Q, `xb` the cotangents of the values.
     pub(super) fn refuse_second<T: Element>(
@@ -175,6 +189,48 @@ pub(super) fn size<T: Element>(x: &Matrix<'_, T>, some: impl Fn(usize, usize) ->
             .for_each(|(_, x)| norm = norm.hypot(x.to_c64().norm()));
     }
     norm
+}
+
+/// For i ≤ j and the weights [a, b] of such a pair, the matrix of P↓_ij·a + Q↓_ij·b at (i, j) and of P↓_ij*·b + Q↓_ij*·a at (j, i),
+/// where X↓ = (X − Xᴴ)/2: what antihermitian parts become when those of P + Q are multiplied by the antisymmetric (a + b)/2, and those
+/// of P − Q by the symmetric (a − b)/2. `slopes` are the tangents of the weights, if they have any. In one pass, since next to
+/// the products of a rule the passes over matrices count.
+pub(super) fn antihermitian<'w, T: Element>(
+    n: usize,
+    [p, q]: [Option<&Dual<'w, T>>; 2],
+    weights: impl Fn(usize, usize) -> [f64; 2],
+    slopes: Option<&dyn Fn(usize, usize) -> [f64; 2]>,
+    scope: Scope<'w>,
+) -> Result<Dual<'w, T>, Error> {
+    let pass = |p: Option<&Matrix<'w, T>>, q: Option<&Matrix<'w, T>>, weights: &dyn Fn(usize, usize) -> [f64; 2]| {
+        let mut m = scope.with.matrix::<T>(n, n)?;
+        let to = m.elements_mut();
+        for j in 0..n {
+            for i in 0..=j {
+                let [a, b] = weights(i, j).map(|weight| real::<T>(weight / 2.0));
+                let twice = |x: Option<&Matrix<'w, T>>| {
+                    x.map_or(T::ZERO, |x| x.elements()[i + n * j] - x.elements()[j + n * i].conj())
+                };
+                let (p, q) = (twice(p), twice(q));
+                to[i + n * j] = p.scale(a) + q.scale(b);
+                if i < j {
+                    to[j + n * i] = (p.scale(b) + q.scale(a)).conj();
+                }
+            }
+        }
+        Ok::<_, Error>(Dual::constant(m))
+    };
+    let values = [p, q].map(|x| x.map(|x| &x.value));
+    let mut m = pass(values[0], values[1], &weights)?;
+    let tangents = [p, q].map(|x| x.and_then(|x| x.tangent.as_ref()));
+    if tangents.iter().any(Option::is_some) {
+        let [p, q] = tangents;
+        scope.add_slope(&mut m, 1.0, &pass(p, q, &weights)?)?;
+    }
+    if let Some(slopes) = slopes {
+        scope.add_slope(&mut m, 1.0, &pass(values[0], values[1], slopes)?)?;
+    }
+    Ok(m)
 }
 
 /// The matrix of alpha/(w_j + sign·w_i) for real values w, with zeros where `skip` says so.

@@ -20,6 +20,7 @@ mod pinv;
 mod polar;
 mod qr;
 mod qr_pivoted;
+mod rest;
 mod schur;
 mod solve;
 mod svd;

@@ -15,10 +15,11 @@
 //! all that is orthogonal to U (or V), and on the two sides independently: none of their terms may stay, nor may S̄, unless
 //! there is one such vector on either side, and a sign cannot change.
 
-use tensoroxide_dense::{svd, Element};
+use tensoroxide_dense::{svd, Element, Matrix};
 use tensoroxide_tensor::Real;
 
-use super::groups::{inverses, reciprocals, size, Groups};
+use super::eigh::symmetric;
+use super::groups::{antihermitian, inverses, reciprocals, size, Groups};
 use super::phases::Leads;
 use super::Slopes;
 use crate::dual::{norm, Dual, Scope};
@@ -61,11 +62,53 @@ impl<'w> Spectrum<'w> {
         Ok(Spectrum { groups, rank, rigid })
     }
 
-    /// The reciprocals of differences and of sums, halved.
-    fn reciprocals<T: Element>(&self, s: &Dual<'_, T>, scope: Scope<'w>) -> Result<(Dual<'w, T>, Dual<'w, T>), Error> {
-        let zero = |i: usize, j: usize| i >= self.rank && j >= self.rank;
-        let differences = reciprocals(s, (0.5, -1.0), |i, j| self.groups.same(i, j), scope)?;
-        Ok((differences, reciprocals(s, (0.5, 1.0), zero, scope)?))
+    /// Whether the reciprocals of the difference and of the sum of two values are finite.
+    fn regular(&self, i: usize, j: usize) -> [bool; 2] {
+        [!self.groups.same(i, j), i.min(j) < self.rank]
+    }
+
+    /// M̄ without the values' part, and the norm of what depends on the gauge.
+    fn antihermitian<T: Element>(
+        &self,
+        s: &Dual<'w, T>,
+        [p, q]: [Option<&Dual<'w, T>>; 2],
+        scope: Scope<'w>,
+    ) -> Result<(Dual<'w, T>, f64), Error> {
+        let (n, at) = (s.rows(), |x: &Matrix<'w, T>, i: usize| x.elements()[i].re().to_f64());
+        // 1/(s_j − s_i) and 1/(s_j + s_i).
+        let reciprocals = |i: usize, j: usize| -> [f64; 2] {
+            let ([difference, sum], x, y) = (self.regular(i, j), at(&s.value, i), at(&s.value, j));
+            [if difference { 1.0 / (y - x) } else { 0.0 }, if sum { 1.0 / (y + x) } else { 0.0 }]
+        };
+        let slopes = s.tangent.as_ref().map(|ds| {
+            move |i: usize, j: usize| -> [f64; 2] {
+                let ([f, g], dx, dy) = (reciprocals(i, j), at(ds, i), at(ds, j));
+                let (f, g) = (-f * f * (dy - dx), -g * g * (dy + dx));
+                [f + g, f - g]
+            }
+        });
+        let weights = |i: usize, j: usize| {
+            let [f, g] = reciprocals(i, j);
+            [f + g, f - g]
+        };
+        let slopes = slopes.as_ref().map(|slopes| slopes as &dyn Fn(usize, usize) -> [f64; 2]);
+        let m = antihermitian(n, [p, q], weights, slopes, scope)?;
+        if !self.groups.any && self.rank == n {
+            return Ok((m, 0.0));
+        }
+        let mut part = 0.0f64;
+        for (i, j) in (0..n).flat_map(|j| (0..=j).map(move |i| (i, j))) {
+            let half = |x: Option<&Dual<'w, T>>| {
+                x.map_or(T::ZERO, |x| x.value.col(j)[i] - x.value.col(i)[j].conj()).to_c64() / 2.0
+            };
+            let (p, q) = (half(p), half(q));
+            part = match self.regular(i, j) {
+                [false, false] => part.hypot(p.norm()).hypot(q.norm()),
+                [false, true] if i < j => part.hypot((p + q).norm()),
+                _ => part,
+            };
+        }
+        Ok((m, part))
     }
 
     /// The norm of the rows and columns of X that belong to values of 0.
@@ -91,11 +134,11 @@ pub(super) struct Middle<'w, T: Element> {
 pub(super) fn middle<'w, T: Element>(
     f: Factors<'_, 'w, T>,
     b: Cotangents<'_, 'w, T>,
+    spectrum: &Spectrum<'w>,
     outside: (bool, bool),
     scope: Scope<'w>,
 ) -> Result<Middle<'w, T>, Error> {
-    let (k, spectrum) = (f.s.rows(), Spectrum::of(f, scope)?);
-    let Spectrum { groups, rank, .. } = &spectrum;
+    let (k, Spectrum { groups, rank, .. }) = (f.s.rows(), spectrum);
     let mut p = b.u.map(|ub| scope.product(f.u.h(), ub.n())).transpose()?;
     let q = b.vh.map(|vb| scope.product(f.vh.n(), vb.h())).transpose()?;
     let whole = || {
@@ -113,7 +156,7 @@ pub(super) fn middle<'w, T: Element>(
             scope.add(&mut g, 1.0, x.n())?;
         }
         match scope.options.phases {
-            Phases::Free => part = size(&g.value, |_, _| true).min(imaginary(&g)),
+            Phases::Free => part = imaginary(&g),
             Phases::Fixed => {
                 let p = match &mut p {
                     Some(p) => p,
@@ -124,37 +167,20 @@ pub(super) fn middle<'w, T: Element>(
             }
         }
     }
-    let mut sum = match (&p, &q) {
-        (Some(p), Some(q)) => scope.sum(p.n(), 1.0, q.n())?,
-        (Some(x), None) | (None, Some(x)) => scope.copy(x.n())?,
-        (None, None) => scope.zeros(k, k)?,
-    };
     groups.refuse_second(f.s, &[p.as_ref(), q.as_ref()], b.s, scope)?;
     let mut block = None;
-    if groups.any && b.s.is_some() {
-        let mut hermitian = scope.copy(sum.n())?;
-        hermitian.fold(1.0);
-        hermitian.scale(0.5);
-        block = Some(hermitian);
-    }
-    if p.is_some() || q.is_some() {
-        let mut difference = match (&p, &q) {
-            (Some(p), Some(q)) => scope.sum(p.n(), -1.0, q.n())?,
-            _ => scope.copy(sum.n())?,
-        };
-        if p.is_none() {
-            difference.scale(-1.0);
+    if let (true, true, Some(one)) = (groups.any, b.s.is_some(), p.as_ref().or(q.as_ref())) {
+        let mut sum = scope.copy(one.n())?;
+        if let (Some(_), Some(q)) = (&p, &q) {
+            scope.add(&mut sum, 1.0, q.n())?;
         }
-        sum.fold(-1.0);
-        difference.fold(-1.0);
-        part = part.hypot(groups.between(&sum.value, *rank) / 2.0);
-        part = part.hypot(spectrum.of_zero(&sum)).hypot(spectrum.of_zero(&difference));
-        let (differences, sums) = spectrum.reciprocals(f.s, scope)?;
-        scope.hadamard(&mut sum, &differences)?;
-        scope.hadamard(&mut difference, &sums)?;
-        scope.add(&mut sum, 1.0, difference.n())?;
+        block = Some(symmetric(sum));
     }
-    let mut m = sum;
+    let mut m = scope.zeros(k, k)?;
+    if p.is_some() || q.is_some() {
+        let (within, left_out) = spectrum.antihermitian(f.s, [p.as_ref(), q.as_ref()], scope)?;
+        (m, part) = (within, part.hypot(left_out));
+    }
     if let Some(sb) = b.s {
         let mut kept = scope.copy(sb.n())?;
         if *rank < k && !spectrum.rigid {
@@ -201,16 +227,16 @@ pub(super) fn vjp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<Slopes<'w, T>, Error> {
     let (m, n, k) = (f.u.rows(), f.vh.cols(), f.s.rows());
-    let rank = Spectrum::of(f, scope)?.rank;
-    let Middle { m: middle, u, vh } = middle(f, b, (m > k, n > k), scope)?;
+    let spectrum = Spectrum::of(f, scope)?;
+    let Middle { m: middle, u, vh } = middle(f, b, &spectrum, (m > k, n > k), scope)?;
     let mut left = scope.product(f.u.n(), middle.n())?;
     if let Some(mut u) = u {
-        scope.scale_cols(&mut u, &inverses(f.s, rank, scope)?)?;
+        scope.scale_cols(&mut u, &inverses(f.s, spectrum.rank, scope)?)?;
         scope.add(&mut left, 1.0, u.n())?;
     }
     let mut ab = scope.product(left.n(), f.vh.n())?;
     if let Some(mut vh) = vh {
-        scope.scale_rows(&mut vh, &inverses(f.s, rank, scope)?)?;
+        scope.scale_rows(&mut vh, &inverses(f.s, spectrum.rank, scope)?)?;
         scope.add_product(&mut ab, 1.0, f.u.n(), vh.n())?;
     }
     Ok(vec![Some(ab)])
@@ -230,11 +256,11 @@ pub(super) struct Tangents<'w, T: Element> {
 pub(super) fn tangents<'w, T: Element>(
     f: Factors<'_, 'w, T>,
     da: &Dual<'w, T>,
+    spectrum: &Spectrum<'w>,
     outside: (bool, bool),
     scope: Scope<'w>,
 ) -> Result<Tangents<'w, T>, Error> {
-    let spectrum = Spectrum::of(f, scope)?;
-    let Spectrum { groups, rank, rigid } = &spectrum;
+    let Spectrum { groups, rank, rigid } = spectrum;
     let right = scope.product(da.n(), f.vh.h())?;
     let m = scope.product(f.u.h(), right.n())?;
     let mut ds = scope.diagonal(&m)?;
@@ -247,7 +273,8 @@ pub(super) fn tangents<'w, T: Element>(
         part = part.hypot(spectrum.of_zero(&m));
         ds.weigh(|i, _| if i < *rank { 1.0 } else { 0.0 });
     }
-    let (differences, sums) = spectrum.reciprocals(f.s, scope)?;
+    let differences = reciprocals(f.s, (0.5, -1.0), |i, j| !spectrum.regular(i, j)[0], scope)?;
+    let sums = reciprocals(f.s, (0.5, 1.0), |i, j| !spectrum.regular(i, j)[1], scope)?;
     scope.hadamard(&mut sum, &differences)?;
     scope.hadamard(&mut difference, &sums)?;
     let omega = (scope.sum(sum.n(), 1.0, difference.n())?, scope.sum(sum.n(), -1.0, difference.n())?);
@@ -312,13 +339,13 @@ fn thin_jvp<'w, T: Element>(
     scope: Scope<'w>,
 ) -> Result<[Dual<'w, T>; 3], Error> {
     let (m, n, k) = (f.u.rows(), f.vh.cols(), f.s.rows());
-    let mut tangents = tangents(f, da, (m > k, n > k), scope)?;
-    let rank = Spectrum::of(f, scope)?.rank;
+    let spectrum = Spectrum::of(f, scope)?;
+    let mut tangents = tangents(f, da, &spectrum, (m > k, n > k), scope)?;
     if let Some(u) = &mut tangents.u {
-        scope.scale_cols(u, &inverses(f.s, rank, scope)?)?;
+        scope.scale_cols(u, &inverses(f.s, spectrum.rank, scope)?)?;
     }
     if let Some(vh) = &mut tangents.vh {
-        scope.scale_rows(vh, &inverses(f.s, rank, scope)?)?;
+        scope.scale_rows(vh, &inverses(f.s, spectrum.rank, scope)?)?;
     }
     assemble(f, tangents, phases, scope)
 }
@@ -348,7 +375,8 @@ pub(super) fn values_jvp<'w, T: Element>(
 ) -> Result<Slopes<'w, T>, Error> {
     let Some(da) = da else { return Ok(vec![None]) };
     let [u, s, vh] = factors(a, scope)?;
-    Ok(vec![Some(tangents(Factors { u: &u, s: &s, vh: &vh }, da, (false, false), scope)?.ds)])
+    let f = Factors { u: &u, s: &s, vh: &vh };
+    Ok(vec![Some(tangents(f, da, &Spectrum::of(f, scope)?, (false, false), scope)?.ds)])
 }
 
 pub(super) fn values_vjp<'w, T: Element>(
