@@ -129,22 +129,23 @@ fn every_kind_of_step_in_every_type() {
     }
 }
 
-/// A loss of decompositions whose results are real, or positions: of a 5×4 matrix.
+/// A loss of decompositions whose results are real, cut off, or positions: of a 5×4 matrix.
 fn decomposed<T: Element>(x: &Tensor<T>) -> (Tape<T>, Value, Value) {
     let mut tape = Tape::new();
     let a = tape.variable(x.view()).unwrap();
-    let svd = tape.linalg(Operation::SvdCompact, &[a], Settings::default()).unwrap();
+    let truncation = Truncation { maxrank: Some(3), ..Truncation::default() };
+    let svd = tape.linalg(Operation::SvdTrunc, &[a], Settings { truncation, ..Settings::default() }).unwrap();
     let root = tape.map(Elementwise::Sqrt, svd[1]).unwrap();
     let like = tape.einsum("ij,j,jk->ik", &[svd[0], root, svd[2]]).unwrap();
-    let lu = tape.linalg(Operation::Lu, &[like], Settings::default()).unwrap();
+    let lu = tape.linalg(Operation::Lu, &[a], Settings::default()).unwrap();
     let places: Vec<f64> = tape.value(lu[2]).unwrap().data().iter().map(|x| x.to_c64().re).collect();
     assert!((0..5).all(|place| places.contains(&f64::from(place))), "{places:?}");
-    tape.checkpoint(&[like, lu[1]]).unwrap();
+    tape.checkpoint(&[like, lu[1], svd[3]]).unwrap();
     let gram = tape.einsum_conj("ij,kj->ik", &[like, like], &[false, true]).unwrap();
     let values = tape.linalg(Operation::EighVals, &[gram], Settings::default()).unwrap()[0];
     let squares = tape.einsum("i,i->", &[values, values]).unwrap();
     let upper = tape.norm_squared(lu[1]).unwrap();
-    let loss = tape.add(squares, upper).unwrap();
+    let loss = tape.combine(&[(T::ONE, squares), (T::ONE, upper), (T::ONE, svd[3])]).unwrap();
     (tape, a, loss)
 }
 

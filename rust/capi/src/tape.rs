@@ -7,7 +7,7 @@ use tensoroxide_autodiff::{Operation, Options, Settings};
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::dlpack::{DLDataType, DLTensor};
 use tensoroxide_tensor::kernels::axpby;
-use tensoroxide_tensor::{with_scalar, Complex64, DType, Error, Tensor};
+use tensoroxide_tensor::{with_scalar, Complex64, DType, Error, Tensor, View};
 
 use crate::host::{string, threads};
 use crate::linalg::{tolerance, tox_truncation, truncation};
@@ -81,7 +81,7 @@ unsafe fn write<T: Element>(from: &Tensor<T>, to: *const DLTensor, name: &str) -
 /// As [`borrow`] and [`view`], for each tensor.
 unsafe fn along<T: Element, R>(
     (values, tensors): (&[Value], &[DLTensor]),
-    run: impl FnOnce(&[(Value, tensoroxide_tensor::View<'_, T>)]) -> Result<R, Failure>,
+    run: impl FnOnce(&[(Value, View<'_, T>)]) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
     let name = "a tangent";
     // SAFETY: the caller's promise.
@@ -166,9 +166,10 @@ impl<T: Element> AnyTape for Tape<T> {
     ) -> Result<(), Failure> {
         let (gradient, product) = match directions {
             None => (Tape::gradient(self, loss, wanted)?, Vec::new()),
-            // SAFETY: the caller's promise.
             Some(directions) => {
-                unsafe { along(directions, |directions| Ok(Tape::hvp(self, loss, wanted, directions)?)) }?
+                let run = |directions: &[(Value, View<'_, T>)]| Ok(Tape::hvp(self, loss, wanted, directions)?);
+                // SAFETY: the caller's promise.
+                unsafe { along(directions, run) }?
             }
         };
         for (found, to) in gradient.iter().zip(first).chain(product.iter().zip(second)) {
