@@ -1,7 +1,7 @@
 //! The tape: its derivatives against differences and against each other, and its checkpoints.
 
 use tensoroxide_autodiff::tape::{Elementwise, Tape, Value};
-use tensoroxide_autodiff::{Error, Operation, Settings};
+use tensoroxide_autodiff::{Error, OnGauge, Operation, Options, Settings};
 use tensoroxide_dense::Element;
 use tensoroxide_linalg::Truncation;
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Layout, Real, Scalar, Tensor, View};
@@ -147,6 +147,23 @@ fn decomposed<T: Element>(x: &Tensor<T>) -> (Tape<T>, Value, Value) {
     let upper = tape.norm_squared(lu[1]).unwrap();
     let loss = tape.combine(&[(T::ONE, squares), (T::ONE, upper), (T::ONE, svd[3])]).unwrap();
     (tape, a, loss)
+}
+
+#[test]
+fn a_loss_that_depends_on_a_gauge_is_refused_or_reported() {
+    // Any rotation of the vectors of the identity would do as well.
+    let mut tape = Tape::<f64>::new();
+    let a = tape.variable(Tensor::from_fn(&[2, 2], |i| f64::from(u8::from(i[0] == i[1]))).unwrap().view()).unwrap();
+    let weights = tape.constant(random::<f64>(&[2, 2], 5).view()).unwrap();
+    let eigh = tape.linalg(Operation::EighFull, &[a], Settings::default()).unwrap();
+    let loss = tape.einsum("ij,ij->", &[eigh[1], weights]).unwrap();
+    let trace = tape.einsum("i->", &[eigh[0]]).unwrap();
+    assert!(matches!(tape.gradient(loss, &[a]), Err(Error::GaugeDependent { .. })));
+    assert_eq!(tape.gradient(trace, &[a]).unwrap()[0].data(), [1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(tape.gauge(), 0.0);
+    tape.set_options(Options { on_gauge: OnGauge::Report, ..Options::default() });
+    assert!(tape.gradient(loss, &[a]).unwrap()[0].data().iter().all(|x| x.is_finite()));
+    assert!(tape.gauge() > 0.01);
 }
 
 #[test]

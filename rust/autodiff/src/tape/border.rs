@@ -190,7 +190,8 @@ pub(super) fn tangents<T: Element>(
         |_| true,
         |dy| {
             let dx = some_operands(&dx)?;
-            jvp(operation, &operands(&x)?, &operands(&of_y)?, &dx, dy, &context.options, context.run()).map(drop)
+            jvp(operation, &operands(&x)?, &operands(&of_y)?, &dx, dy, &context.options, context.run())
+                .map(|report| context.note(report))
         },
     )
 }
@@ -212,7 +213,8 @@ pub(super) fn cotangents<T: Element>(
         |k| wanted[k],
         |xb| {
             let yb = some_operands(&yb)?;
-            vjp(operation, &operands(&of_x)?, &operands(&y)?, &yb, xb, &context.options, context.run()).map(drop)
+            vjp(operation, &operands(&of_x)?, &operands(&y)?, &yb, xb, &context.options, context.run())
+                .map(|report| context.note(report))
         },
     )
 }
@@ -239,7 +241,8 @@ pub(super) fn cotangent_tangents<T: Element>(
         |dxb| {
             let (yb, dx, dyb) = (some_operands(&yb)?, some_operands(&dx)?, some_operands(&dyb)?);
             let (x, y) = (operands(&of_x)?, operands(&y)?);
-            hvp(operation, &x, &y, &yb, &dx, &dyb, dxb, &context.options, context.run()).map(drop)
+            hvp(operation, &x, &y, &yb, &dx, &dyb, dxb, &context.options, context.run())
+                .map(|report| context.note(report))
         },
     )
 }

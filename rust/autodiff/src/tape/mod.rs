@@ -18,6 +18,7 @@ mod elementwise;
 mod step;
 mod sweep;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -27,7 +28,7 @@ use tensoroxide_linalg::{Run, Workspaces};
 use tensoroxide_tensor::{Tensor, Threads, View};
 
 use crate::einsum::{EinsumRule, Record};
-use crate::{Class, Error, Operation, Options, Settings};
+use crate::{Class, Error, Operation, Options, Report, Settings};
 pub use elementwise::Elementwise;
 use step::Step;
 
@@ -86,9 +87,15 @@ struct Context {
     workspaces: Workspaces,
     threads: Threads,
     options: Options,
+    /// The largest part of a cotangent that was left out so far.
+    gauge: Cell<f64>,
 }
 
 impl Context {
+    fn note(&self, report: Report) {
+        self.gauge.set(self.gauge.get().max(report.gauge));
+    }
+
     fn run(&self) -> Run<'_> {
         Run { threads: self.threads, ..Run::on(&self.workspaces) }
     }
@@ -128,6 +135,12 @@ impl<T: Element> Tape<T> {
     /// What derivatives of decompositions make of a gauge.
     pub fn set_options(&mut self, options: Options) {
         self.context.options = options;
+    }
+
+    /// The largest part of a cotangent, relative to the whole, that depended on the gauge of equal values and was left
+    /// out by the derivatives so far, under [`OnGauge::Report`](crate::OnGauge::Report).
+    pub fn gauge(&self) -> f64 {
+        self.context.gauge.get()
     }
 
     /// A tensor that derivatives are taken with respect to; copied.
