@@ -1,9 +1,9 @@
 //! Eigenvalues and eigenvectors of a Hermitian matrix, A = V·Diagonal(w)·Vᴴ.
 //!
-//! Roads, in this order: rotations for small matrices; LAPACK's syevd (heevd), then syevr (heevr), each if lent; faer on
-//! A; faer on A with rows and columns in reverse order, which has the same eigenvalues and rounds differently. Where faer
-//! is faster, its roads come before those of LAPACK. A small part of the eigenvalues comes from syevr alone, if lent.
-//! The next road is taken only if the one before did not converge, or returned a number that is not finite.
+//! Roads, in this order: rotations for small matrices; LAPACK's syevd (heevd), then syevr (heevr), each if lent; faer
+//! on A; faer on A with rows and columns in reverse order, which has the same eigenvalues and rounds differently. Where
+//! faer is faster, its roads come before those of LAPACK. A small part of the eigenvalues comes from syevr alone, if
+//! lent. The next road is taken only if the one before did not converge, or returned a number that is not finite.
 
 use std::ops::Range;
 

@@ -35,7 +35,8 @@ pub enum Error {
         /// Which ones.
         tried: Tried,
     },
-    /// A pivot is exactly zero: the matrix is singular, or to rounding so near to singular that this is all that is left.
+    /// A pivot is exactly zero: the matrix is singular, or to rounding so near to singular that this is all that is
+    /// left.
     Singular {
         /// Its place on the diagonal, counted from 0.
         index: usize,

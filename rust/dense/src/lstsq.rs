@@ -3,6 +3,12 @@
 //! The singular values define the rank. Where the triangular factor R of A, or of Aᴴ if that is the taller one, proves
 //! that none of them counts as zero, R solves the problem for a fraction of their price: σ₁ ≤ ‖R‖ and 1/σ_k ≤ ‖R⁻¹‖ in
 //! the Frobenius norm.
+//!
+//! For deficient rank r there is no such short cut. A complete orthogonal decomposition (LAPACK's gelsy) drops the
+//! trailing block R₂₂ of a pivoted QR, and so solves for a matrix that is not the nearest one of rank r: its
+//! pseudo-inverse differs by up to about 2·‖R₂₂‖/σ_r² from that of the singular values (P.-Å. Wedin, BIT 13, 217
+//! (1973)), which is rounding only where ‖R₂₂‖ is, and never where the tolerance is larger. Two meanings of X, chosen
+//! by a norm near a threshold, are not worth the factor of less than two that the pivoting would leave.
 
 use tensoroxide_tensor::{Real, Threads};
 

@@ -2,12 +2,12 @@
 
 use crate::{lu, small, Element, Error, MatMut, MatRef, Provider, Resources};
 
-/// Writes the X with op(A)·X = op(B) for a square A, as [`lu`](crate::lu()) and [`Lu::solve`](crate::Lu::solve) compute it;
-/// each op conjugates the elements if asked to.
+/// Writes the X with op(A)·X = op(B) for a square A, as [`lu`](crate::lu()) and [`Lu::solve`](crate::Lu::solve) compute
+/// it; each op conjugates the elements if asked to.
 ///
 /// # Errors
-/// [`Error::Shape`]; [`Error::Singular`] for a zero pivot; [`Error::NotFinite`] if A or B holds NaN or infinity, or if an
-/// element of X is too large for the type; [`Error::OutOfMemory`]. X is then as it was.
+/// [`Error::Shape`]; [`Error::Singular`] for a zero pivot; [`Error::NotFinite`] if A or B holds NaN or infinity, or if
+/// an element of X is too large for the type; [`Error::OutOfMemory`]. X is then as it was.
 ///
 /// ```
 /// use tensoroxide_dense::{solve, MatMut, MatRef, Resources, Workspace};

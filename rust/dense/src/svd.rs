@@ -1,9 +1,9 @@
 //! The thin singular value decomposition, A = U·Diagonal(S)·Vᴴ, with or without the vectors.
 //!
 //! Roads, in this order: rotations for small matrices; LAPACK's gesdd (divide and conquer), then gesvd (QR iteration),
-//! each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only if the one before
-//! did not converge, or returned a number that is not finite. Matrices of middling size go to faer first, which is faster
-//! there. The later roads round differently, so that an iteration stuck on one ends on another.
+//! each if lent; then faer on A, on Aᴴ, and on the triangular factor of A. Each next one is taken only if the one
+//! before did not converge, or returned a number that is not finite. Matrices of middling size go to faer first, which
+//! is faster there. The later roads round differently, so that an iteration stuck on one ends on another.
 //!
 //! On the own road the decomposition of a matrix much longer than wide is that of its triangular factor (T. F. Chan,
 //! ACM Trans. Math. Softw. 8, 72 (1982)), which is cheaper. faer would do the same with its own QR, which drops digits:

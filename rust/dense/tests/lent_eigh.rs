@@ -1,5 +1,5 @@
-//! The lent syevd and syevr (heevd, heevr) take over from each other, get valid arguments, and are not trusted with what
-//! is no result. One test in a process of its own, since what was lent stays lent.
+//! The lent syevd and syevr (heevd, heevr) take over from each other, get valid arguments, and are not trusted with
+//! what is no result. One test in a process of its own, since what was lent stays lent.
 #![allow(unsafe_code)] // foreign functions, and those who stand in for them
 
 use std::ffi::c_void;
@@ -13,8 +13,8 @@ use tensoroxide_tensor::{with_scalar, Complex32, Complex64, DType, Real, Scalar}
 
 /// Calls of syevd and syevr, without questions for the workspace.
 static CALLS: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
-/// What each does: 0 what it should, for a multiple of the identity; 1 fail to converge. syevr moreover: 2 find too few;
-/// 3 return NaN; 4 return vectors that are not orthogonal; 5 vectors and values that do not belong together.
+/// What each does: 0 what it should, for a multiple of the identity; 1 fail to converge. syevr moreover: 2 find too
+/// few; 3 return NaN; 4 return vectors that are not orthogonal; 5 vectors and values that do not belong together.
 static MODES: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 fn calls() -> [usize; 2] {
@@ -130,8 +130,8 @@ stand_ins!(dsyevd, dsyevr, f64, f64);
 stand_ins!(cheevd, cheevr, Complex32, f32, rwork lrwork);
 stand_ins!(zheevd, zheevr, Complex64, f64, rwork lrwork);
 
-/// Whether all values are 2 and the columns of V unit vectors, those of `start`, `start` + 1, … or, if they are syevr's,
-/// minus those from the last one on back.
+/// Whether all values are 2 and the columns of V unit vectors, those of `start`, `start` + 1, … or, if they are
+/// syevr's, minus those from the last one on back.
 fn is_right<T: Element>(eigh: &Eigh<'_, T>, by_syevr: bool, start: usize) -> bool {
     let n = eigh.v.rows();
     let (one, at): (T, &dyn Fn(usize) -> usize) = match by_syevr {

@@ -1,5 +1,5 @@
-//! Systems of linear equations: small ones are solved on the stack, to the same bits as by the factors of A, and whatever
-//! is out of the ordinary ends as it does there.
+//! Systems of linear equations: small ones are solved on the stack, to the same bits as by the factors of A, and
+//! whatever is out of the ordinary ends as it does there.
 
 mod common;
 

@@ -89,8 +89,8 @@ macro_rules! eigh {
             Some(run())
         }
 
-        /// The eigenvalues with these numbers, and their vectors if asked for: of all by the method of multiple relatively
-        /// robust representations, of a part by bisection and inverse iteration.
+        /// The eigenvalues with these numbers, and their vectors if asked for: of all by the method of multiple
+        /// relatively robust representations, of a part by bisection and inverse iteration.
         pub(crate) fn $syevr<'w>(
             a: &Matrix<'_, $t>,
             vectors: bool,

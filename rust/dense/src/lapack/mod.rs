@@ -1,8 +1,8 @@
 //! The lent LAPACK: Fortran routines with 64-bit integers, and lengths of strings as trailing arguments.
 //!
 //! Each function here takes a matrix that is finite and not empty, and answers `None` if its routine was not lent. A
-//! routine's `info` other than 0 is [`Error::NoConvergence`]: positive it says just that, and negative (an argument that
-//! it does not take) that someone else should compute.
+//! routine's `info` other than 0 is [`Error::NoConvergence`]: positive it says just that, and negative (an argument
+//! that it does not take) that someone else should compute.
 
 mod eig;
 mod eigh;

@@ -39,10 +39,6 @@ impl<'w> Columns<'w> {
         (1 + usize::from(self.complex)) * self.height
     }
 
-    pub(super) fn height(&self) -> usize {
-        self.height
-    }
-
     /// Element (i, j).
     pub(super) fn get(&self, i: usize, j: usize) -> Complex64 {
         let column = self.column(j);
@@ -59,11 +55,6 @@ impl<'w> Columns<'w> {
 
     pub(super) fn column(&self, j: usize) -> &[f64] {
         &self.data[j * self.width()..][..self.width()]
-    }
-
-    pub(super) fn column_mut(&mut self, j: usize) -> &mut [f64] {
-        let width = self.width();
-        &mut self.data[j * width..][..width]
     }
 
     /// Columns p < q.
@@ -192,28 +183,4 @@ pub(super) unsafe fn rotate<V: Vector<Lane = f64>, const COMPLEX: bool>(
 unsafe fn turn<V: Vector<Lane = f64>>(x: V, y: V, c: V, s: V) -> (V, V) {
     // SAFETY: the caller's promise.
     unsafe { (s.neg_mul_add(y, c.mul(x)), c.mul_add(y, s.mul(x))) }
-}
-
-/// y ← y − a·x over whole columns.
-///
-/// # Safety
-/// As [`dot`].
-#[inline(always)]
-pub(super) unsafe fn subtract<V: Vector<Lane = f64>, const COMPLEX: bool>(y: &mut [f64], a: Complex64, x: &[f64]) {
-    let ((y, y_im), (x, x_im)) = (parts_mut::<COMPLEX>(y), parts::<COMPLEX>(x));
-    // SAFETY: the caller's promise.
-    unsafe {
-        let (re, im) = (V::splat(a.re), V::splat(a.im));
-        for i in 0..y.len() / V::LANES {
-            let (u, mut v) = (load::<V>(x, i), load::<V>(y, i));
-            v = re.neg_mul_add(u, v);
-            if COMPLEX {
-                let u_im = load::<V>(x_im, i);
-                let v_im = im.neg_mul_add(u, re.neg_mul_add(u_im, load(y_im, i)));
-                store(v_im, y_im, i);
-                v = im.mul_add(u_im, v);
-            }
-            store(v, y, i);
-        }
-    }
 }

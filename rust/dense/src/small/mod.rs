@@ -1,7 +1,8 @@
 //! Factorizations of small matrices, where a library's own overhead is most of its time.
 //!
-//! Everything but solutions of systems is computed in double precision, real and imaginary parts apart, in columns that are padded with zeros to whole
-//! registers, so that loops have no ends to look after. For single precision the digits to spare cost nothing at these sizes.
+//! Factors are computed in double precision: for single precision the digits to spare cost nothing at these sizes.
+//! Columns are padded with zeros, to whole registers or to a length that the compiler knows, so that loops have no ends
+//! to look after.
 
 mod columns;
 mod eigh;
