@@ -4,13 +4,17 @@
 //! The map depends on parameters p, and what it makes of a constant v has the derivative Ȧ·v along a change of theirs. With the
 //! left vector l, lᴴA = λ·lᴴ: λ̇ = lᴴȦv/(lᴴv) and (λ − A)·v̇ = Ȧv − λ̇·v. Neither l nor a projection is needed: for any σ ≠ 0
 //!
-//!     (λ − A + σ·v·vᴴ)·x = Ȧv + (σ − 1)·μ·v,   μ = vᴴȦv,
+//! ```text
+//! (λ − A + σ·v·vᴴ)·x = Ȧv + (σ − 1)·μ·v,   μ = vᴴȦv,
+//! ```
 //!
 //! is regular for a simple λ, λ̇ = μ + σ·(vᴴx − μ) (multiply by lᴴ), and v̇ is x but for its part along v, which norm and phase
 //! fix. Reversed,
 //! with v̄′ the part of v̄ orthogonal to v, phase included (`rules/phases.rs`),
 //!
-//!     (λ − A + σ·v·vᴴ)ᴴ·x = v̄′ + σ·λ̄·v
+//! ```text
+//! (λ − A + σ·v·vᴴ)ᴴ·x = v̄′ + σ·λ̄·v
+//! ```
 //!
 //! has the solution with vᴴx = λ̄ (multiply by vᴴ), and the loss changes by Re⟨x, Ȧv⟩: the cotangents of the parameters are
 //! those that the map, applied to v, has for the cotangent x of its result. For a matrix, Ā = x·vᴴ.

@@ -4,7 +4,9 @@
 //! c·v with Re c = −Re(vᴴv̇), so that norms stay 1, and Im c as in `phases.rs`. Reversed, v̄ becomes v̄ − Re(vᴴv̄)·v and what
 //! phases ask for, and then
 //!
-//!     Ā = V⁻ᴴ·M̄·Vᴴ,   M̄_ij = (VᴴV̄)_ij/(w_j − w_i)* + w̄_i·δ_ij.
+//! ```text
+//! Ā = V⁻ᴴ·M̄·Vᴴ,   M̄_ij = (VᴴV̄)_ij/(w_j − w_i)* + w̄_i·δ_ij.
+//! ```
 //!
 //! Boeddeker, Hanebrink, Drude, Heymann, Haeb-Umbach, arXiv:1701.00392; Giles, "Collected matrix derivative results" (2008).
 //! The vectors of equal values mix freely, as for Hermitian matrices, and their values have equal cotangents. A defective matrix has no

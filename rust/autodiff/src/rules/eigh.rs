@@ -2,7 +2,9 @@
 //!
 //! With M = VᴴȦV: ẇ = diag M, and V̇ = V·Ω with Ω_ij = M_ij/(w_j − w_i). Reversed, with P = VᴴV̄ and X↓ = (X − Xᴴ)/2:
 //!
-//!     Ā = V·M̄·Vᴴ,   M̄_ij = P↓_ij/(w_j − w_i) + w̄_i·δ_ij.
+//! ```text
+//! Ā = V·M̄·Vᴴ,   M̄_ij = P↓_ij/(w_j − w_i) + w̄_i·δ_ij.
+//! ```
 //!
 //! A tangent of A counts with its Hermitian part, and Ā is Hermitian. Equal values: `groups.rs`; phases: `phases.rs`.
 

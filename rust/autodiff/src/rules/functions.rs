@@ -3,7 +3,9 @@
 //! The derivative along a Hermitian D is V·(f[w_i, w_j]·(VᴴDV)_ij)·Vᴴ with the divided differences of f (Daleckii and Kreĭn; Higham,
 //! *Functions of Matrices*, Theorem 3.11), its own adjoint. The second one along D and E has
 //!
-//!     Σ_j f[w_i, w_j, w_k]·(D_ij·E_jk + E_ij·D_jk) = ([F∘D, E] + [F∘E, D])_ik/(w_i − w_k),   F_ij = f[w_i, w_j],
+//! ```text
+//! Σ_j f[w_i, w_j, w_k]·(D_ij·E_jk + E_ij·D_jk) = ([F∘D, E] + [F∘E, D])_ik/(w_i − w_k),   F_ij = f[w_i, w_j],
+//! ```
 //!
 //! commutators where w_i and w_k are far from each other, the sum elsewhere. Divided differences are computed without
 //! differences of function values as far as there are such formulas: equal and nearly equal eigenvalues do no harm.

@@ -1,7 +1,9 @@
 //! The pseudo-inverse X of A, along directions that keep the rank of A:
 //!
-//!     Ẋ = −X·Ȧ·X + X·Xᴴ·Ȧᴴ·(1 − A·X) + (1 − X·A)·Ȧᴴ·Xᴴ·X,
-//!     Ā = −Xᴴ·X̄·Xᴴ + (1 − A·X)·X̄ᴴ·X·Xᴴ + Xᴴ·X·X̄ᴴ·(1 − X·A).
+//! ```text
+//! Ẋ = −X·Ȧ·X + X·Xᴴ·Ȧᴴ·(1 − A·X) + (1 − X·A)·Ȧᴴ·Xᴴ·X,
+//! Ā = −Xᴴ·X̄·Xᴴ + (1 − A·X)·X̄ᴴ·X·Xᴴ + Xᴴ·X·X̄ᴴ·(1 − X·A).
+//! ```
 //!
 //! Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973). The rank is the one that X was made with. Along other directions X is
 //! not even continuous.

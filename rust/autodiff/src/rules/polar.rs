@@ -2,11 +2,15 @@
 //!
 //! WᴴȦ = Ω·P + Ṗ with Ω = WᴴẆ, antihermitian, so that Ω solves Ω·P + P·Ω = WᴴȦ − ȦᴴW, and
 //!
-//!     Ẇ = W·Ω + (1 − WWᴴ)Ȧ·P⁻¹,   Ṗ = WᴴȦ − Ω·P.
+//! ```text
+//! Ẇ = W·Ω + (1 − WWᴴ)Ȧ·P⁻¹,   Ṗ = WᴴȦ − Ω·P.
+//! ```
 //!
 //! Reversed, with X↓ = (X − Xᴴ)/2, X↑ = (X + Xᴴ)/2, and Z·P + P·Z = (WᴴW̄ − P̄↑·P)↓:
 //!
-//!     Ā = 2·W·Z + W·P̄↑ + (1 − WWᴴ)W̄·P⁻¹.
+//! ```text
+//! Ā = 2·W·Z + W·P̄↑ + (1 − WWᴴ)W̄·P⁻¹.
+//! ```
 //!
 //! Only sums of singular values are divided by: equal ones do no harm. Where values vanish, W is not unique, and P has a kink
 //! as |x| has: what depends on either is reported.

@@ -4,7 +4,9 @@
 //! the diagonal this is (T·L − L·T)_ij = −M_ij for i > j, a triangular system, and Ω = L − Lᴴ + iθ with the phases θ
 //! of `phases.rs`. Reversed, with Y = ZᴴZ̄ + TᴴT̄ − T̄Tᴴ for the upper triangle T̄:
 //!
-//!     Ā = Z·(T̄ − X)·Zᴴ,   (TᴴX − XTᴴ)_ij = (Y − Yᴴ)_ij for i > j.
+//! ```text
+//! Ā = Z·(T̄ − X)·Zᴴ,   (TᴴX − XTᴴ)_ij = (Y − Yᴴ)_ij for i > j.
+//! ```
 //!
 //! Equal values on the diagonal have no derivative but along directions, and for losses, that do not ask for their part. A block of
 //! 2×2 on the diagonal of a real T is turned into its standard form by a driver's choice: undefined.

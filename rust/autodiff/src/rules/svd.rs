@@ -2,13 +2,17 @@
 //!
 //! With M = UᴴȦV, antihermitian ΩU = UᴴU̇ and ΩV = VᴴV̇ follow from M = ΩU·S + Ṡ − S·ΩV. Their sum and difference decouple:
 //!
-//!     (ΩU + ΩV)_ij = (M + Mᴴ)_ij/(s_j − s_i),   (ΩU − ΩV)_ij = (M − Mᴴ)_ij/(s_j + s_i),   Ṡ = Re diag M,
+//! ```text
+//! (ΩU + ΩV)_ij = (M + Mᴴ)_ij/(s_j − s_i),   (ΩU − ΩV)_ij = (M − Mᴴ)_ij/(s_j + s_i),   Ṡ = Re diag M,
+//! ```
 //!
 //! where i = j of the second says what the phases of U and V have to do with each other, and the first leaves them free together.
 //! Outside of U, U̇ has (1 − UUᴴ)ȦV·S⁻¹, and V̇ has (1 − VVᴴ)ȦᴴU·S⁻¹. Reversed, with P = UᴴŪ, Q = VᴴV̄ and X↓ = (X − Xᴴ)/2:
 //!
-//!     Ā = U·M̄·Vᴴ + (1 − UUᴴ)Ū·S⁻¹·Vᴴ + U·S⁻¹·V̄ᴴ(1 − VVᴴ),
-//!     M̄_ij = (P + Q)↓_ij/(s_j − s_i) + (P − Q)↓_ij/(s_j + s_i) + S̄_i·δ_ij.
+//! ```text
+//! Ā = U·M̄·Vᴴ + (1 − UUᴴ)Ū·S⁻¹·Vᴴ + U·S⁻¹·V̄ᴴ(1 − VVᴴ),
+//! M̄_ij = (P + Q)↓_ij/(s_j − s_i) + (P − Q)↓_ij/(s_j + s_i) + S̄_i·δ_ij.
+//! ```
 //!
 //! Townsend, "Differentiating the singular value decomposition" (2016); Wan and Zhang, arXiv:1909.02659, for complex numbers.
 //! Differences of equal values: `groups.rs`; phases: `phases.rs`. Vectors of values that are 0 mix freely with each other and with

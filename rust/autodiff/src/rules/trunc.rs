@@ -2,7 +2,9 @@
 //!
 //! Let A′ = A − U·S·Vᴴ be what was cut. Outside of the spaces of U and V, U̇ has γ and V̇ has η with
 //!
-//!     γ·S − A′·η = (1 − UUᴴ)ȦV,   η·S − A′ᴴ·γ = (1 − VVᴴ)ȦᴴU,
+//! ```text
+//! γ·S − A′·η = (1 − UUᴴ)ȦV,   η·S − A′ᴴ·γ = (1 − VVᴴ)ȦᴴU,
+//! ```
 //!
 //! and the cotangent of A has γ·Vᴴ + U·ηᴴ, where γ and η solve the same equations, which are Hermitian, for (1 − UUᴴ)Ū and
 //! (1 − VVᴴ)V̄; what is within the spaces is as for the whole decomposition. The error ϵ = ‖A′‖ has the cotangent A′/ϵ, since
