@@ -361,29 +361,6 @@ impl<'w> Scope<'w> {
         Ok(Dual { value: rearranged(x.value()?, x.conj)?, tangent })
     }
 
-    /// The matrix whose element (i, j) is a differentiable function of x_i and y_j, the elements of two columns; it is
-    /// given as its value and its two derivatives.
-    pub(crate) fn pairs<T: Element>(
-        self,
-        x: &Dual<'_, T>,
-        y: &Dual<'_, T>,
-        f: impl Fn(T, T) -> [T; 3],
-    ) -> Result<Dual<'w, T>, Error> {
-        let mut c = self.zeros(x.rows(), y.rows())?;
-        self.tangent(&mut c, x.tangent.is_some() || y.tangent.is_some())?;
-        for j in 0..y.rows() {
-            for i in 0..x.rows() {
-                let [value, by_x, by_y] = f(x.value.col(0)[i], y.value.col(0)[j]);
-                c.value.col_mut(j)[i] = value;
-                if let Some(tangent) = &mut c.tangent {
-                    let slope = |x: &Dual<'_, T>, i: usize| x.tangent.as_ref().map_or(T::ZERO, |x| x.col(0)[i]);
-                    tangent.col_mut(j)[i] = by_x * slope(x, i) + by_y * slope(y, j);
-                }
-            }
-        }
-        Ok(c)
-    }
-
     /// C = C∘D, element by element.
     pub(crate) fn hadamard<T: Element>(self, c: &mut Dual<'w, T>, d: &Dual<'_, T>) -> Result<(), Error> {
         let (m, n) = (c.rows(), c.cols());

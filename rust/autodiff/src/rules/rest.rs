@@ -313,17 +313,14 @@ fn solution<'w, T: Element>(
             return Err(Error::NotConverged { residual: squares.iter().fold(0.0, |most: f64, x| most.max(*x)).sqrt() });
         }
         let q = operator(&p)?;
-        for j in 0..columns {
-            if squares[j] <= goal {
-                continue;
-            }
-            let alpha = squares[j] / dot(&p, &q, j);
+        for (j, square) in squares.iter_mut().enumerate().filter(|(_, square)| **square > goal) {
+            let alpha = *square / dot(&p, &q, j);
             add(&mut x, alpha, &p, j);
             add(&mut r, -alpha, &q, j);
-            let square = dot(&r, &r, j);
-            let beta = square / squares[j];
-            squares[j] = square;
-            p.value.col_mut(j).iter_mut().for_each(|p| *p = p.scale(real::<T>(beta)));
+            let next = dot(&r, &r, j);
+            let beta = real::<T>(next / *square);
+            *square = next;
+            p.value.col_mut(j).iter_mut().for_each(|p| *p = p.scale(beta));
             add(&mut p, 1.0, &r, j);
         }
     }
