@@ -72,6 +72,31 @@ function solve_gradient(A, b, c)
     return (TensorOxide.pullback(TensorOxide.solve, (A, b), x, c)..., real(dot(c, x)))
 end
 
+# The squared norm of an open chain, from left to right; every tensor stands in it twice.
+function norm_plan(As)
+    N = length(As)
+    bond(k, layer) = 3k + layer
+    ket = [[bond(k - 1, 0), 3k + 2, bond(k, 0)] for k in 1:N]
+    bra = [[bond(k - 1, 1), 3k + 2, bond(k, 1)] for k in 1:N]
+    expression = TensorOxide.text([ket; bra] => Int[])
+    # Positions in the shrinking list of operands, opt_einsum's form: the environment comes last.
+    path = [(0, N); [step for k in 1:N-1 for step in ((0, 2N - 2k), (N - k - 1, 2N - 2k - 1))]]
+    return contraction_plan(expression, size.([As; As]); eltype = eltype(As[1]), conj = [k > N for k in 1:2N], path = path)
+end
+const NORM_PLANS = Dict{Any,Any}()
+norm_of(As) = get!(() -> norm_plan(collect(As)), NORM_PLANS, (eltype(As[1]), size.(As)))
+mps_value(As...) = real(norm_of(As)(As..., As...))
+function mps_gradient(As...)
+    value, record = TensorOxide.recorded(norm_of(As), As..., As...)
+    Ās = TensorOxide.pullback(record, one(value))
+    N = length(As)
+    return (map(k -> Ās[k] .+ Ās[N+k], 1:N)..., real(value))
+end
+function mps(T, D; N = 20, d = 2)
+    bonds = [min(D, d^k, d^(N - k)) for k in 0:N]
+    return ntuple(k -> random(T, k, bonds[k], d, bonds[k+1]) ./ sqrt(d * bonds[k]), N)
+end
+
 random(T, seed, size...) = randn(MersenneTwister(seed), T, size...)
 hermitian_part(A) = (A + A') / 2
 
@@ -79,6 +104,7 @@ const LOSSES = [
     Loss("svd", (8, 64, 256), (T, n) -> (random(T, 1, n, n), random(T, 2, n, n)), svd_value, svd_gradient),
     Loss("qr", (8, 64, 256), (T, n) -> (random(T, 1, n, n), random(T, 2, n, n), random(T, 3, n, n)), qr_value, qr_gradient),
     Loss("eigh", (8, 64, 256), (T, n) -> (hermitian_part(random(T, 1, n, n)), random(T, 2, n, n)), eigh_value, eigh_gradient),
+    Loss("mps", (64,), mps, mps_value, mps_gradient),
     Loss("solve", (8, 64, 256), (T, n) -> (random(T, 1, n, n) + 2sqrt(n) * I, random(T, 2, n), random(T, 3, n)), solve_value,
          solve_gradient),
 ]

@@ -5,7 +5,7 @@
 # cotangents come back in the form of the arguments.
 
 """
-    pullback(f, arguments, results, cotangents; on_gauge = :error, phases = :fixed, gauge_tolerance = √eps,
+    pullback(f, arguments, results, cotangents; on_gauge = TensorOxide.on_gauge(), phases = :fixed, gauge_tolerance = √eps,
              degeneracy = nothing, options...)
 
 The cotangents of the `arguments` (a tuple) of a decomposition or solver `f` of this module, `results` being what
@@ -140,8 +140,24 @@ struct Problem{X<:Tuple,Y<:Tuple,P<:Tuple,A<:Tuple,S}
 end
 
 const GAUGE_CHOICES = (:error, :warn, :ignore)
+const ON_GAUGE = Ref(:error)
 
-function Problem(f, arguments::Tuple, results; on_gauge::Symbol = :error, phases::Symbol = :fixed,
+"""
+    on_gauge()
+    set_on_gauge(choice)
+
+What is done with a cotangent that depends on the gauge where nothing else is said, as under automatic differentiation:
+`:error` (at first), `:warn` or `:ignore`; see [`pullback`](@ref).
+"""
+on_gauge() = ON_GAUGE[]
+function set_on_gauge(choice::Symbol)
+    choice in GAUGE_CHOICES || throw(ArgumentError("the choices are :error, :warn and :ignore, not $(repr(choice))"))
+    ON_GAUGE[] = choice
+    return nothing
+end
+@doc (@doc on_gauge) set_on_gauge
+
+function Problem(f, arguments::Tuple, results; on_gauge::Symbol = ON_GAUGE[], phases::Symbol = :fixed,
                  gauge_tolerance::Union{Real,Nothing} = nothing, degeneracy::Union{Real,Nothing} = nothing, options...)
     code, forms = rule(f)
     on_gauge in GAUGE_CHOICES || throw(ArgumentError("on_gauge is :error, :warn or :ignore, not $(repr(on_gauge))"))

@@ -135,6 +135,10 @@ end
     @test_throws ArgumentError TO.pullback(TO.svd_compact, (A,), USVᴴ, (C, nothing, nothing))
     @test_logs (:warn, r"gauge") TO.pullback(TO.svd_compact, (A,), USVᴴ, (C, nothing, nothing); on_gauge = :warn)
     @test_logs TO.pullback(TO.svd_compact, (A,), USVᴴ, (C, nothing, nothing); on_gauge = :ignore)
+    TO.set_on_gauge(:ignore)
+    @test TO.on_gauge() === :ignore && TO.pullback(TO.svd_compact, (A,), USVᴴ, (C, nothing, nothing)) isa Tuple
+    TO.set_on_gauge(:error)
+    @test_throws ArgumentError TO.set_on_gauge(:never)
     @test_throws ArgumentError TO.pullback(TO.svd_trunc, (A,), TO.svd_trunc(A; maxrank = 1), (nothing, [1.0], nothing))
     # Phases that are fixed are differentiated; where they are free, a loss that sees them depends on the gauge.
     A = randn(ComplexF64, 3, 3)
