@@ -88,7 +88,7 @@ norm_of(As) = get!(() -> norm_plan(collect(As)), NORM_PLANS, (eltype(As[1]), siz
 mps_value(As...) = real(norm_of(As)(As..., As...))
 function mps_gradient(As...)
     value, record = TensorOxide.recorded(norm_of(As), As..., As...)
-    Ās = TensorOxide.pullback(record, one(value))
+    Ās = TensorOxide.pullback(record, one(value); last = true)
     N = length(As)
     return (map(k -> Ās[k] .+ Ās[N+k], 1:N)..., real(value))
 end

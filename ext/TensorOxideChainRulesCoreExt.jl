@@ -41,7 +41,7 @@ function ChainRulesCore.rrule(::typeof(einsum), expression, As...; conj = nothin
     semiring === nothing || throw(ArgumentError("a contraction over a semiring has no derivative"))
     C, record = TensorOxide.recorded(einsum, expression, As...; conj = conj)
     projections = map(project, As)
-    back(C̄) = (NoTangent(), NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄)))...)
+    back(C̄) = (NoTangent(), NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄); last = true))...)
     return C, back
 end
 function ChainRulesCore.frule((own, tangents...), ::typeof(einsum), arguments...; conj = nothing)
@@ -52,7 +52,7 @@ end
 function ChainRulesCore.rrule(plan::ContractionPlan, As...)
     C, record = TensorOxide.recorded(plan, As...)
     projections = map(project, As)
-    back(C̄) = (NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄)))...)
+    back(C̄) = (NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄); last = true))...)
     return C, back
 end
 function ChainRulesCore.frule((own, tangents...), plan::ContractionPlan, As...)

@@ -8,7 +8,10 @@
 A contraction, and what it leaves for its [`pullback`](@ref): with that, the value and all cotangents take about three times the
 arithmetic of the value. The operands have to stay as they are until then.
 
-    Ā, B̄, … = pullback(record, C̄)
+    Ā, B̄, … = pullback(record, C̄; last = false)
+
+`last = true` gives the memory of the record back for the next one, without which it waits for the garbage collector; another
+pullback then computes anew what it needs.
 
 ```jldoctest
 julia> using TensorOxide
@@ -41,13 +44,22 @@ mutable struct Record
     plan::ContractionPlan
     As::Vector{Any}
     arguments::Tuple
-    Record(plan, As, arguments) = finalizer(record -> record_destroy(record.handle), new(C_NULL, plan, As, arguments))
+    Record(plan, As, arguments) = finalizer(free!, new(C_NULL, plan, As, arguments))
 end
 
-function pullback(record::Record, C̄)
-    return cotangents(C̄, record.plan, record.As, record.arguments) do tensors, count, C̄, Ās
-        record_pullback(record.handle, tensors, count, C̄, Ās)
+function pullback(record::Record, C̄; last::Bool = false)
+    gradient = gradient_of(record.plan)
+    Ās = cotangents(C̄, record.plan, record.As, record.arguments) do tensors, count, C̄, Ās
+        record.handle == C_NULL ? gradient_run(gradient, tensors, count, C̄, Ās) :
+                                  record_pullback(record.handle, tensors, count, C̄, Ās)
     end
+    last && free!(record)
+    return Ās
+end
+
+function free!(record::Record)
+    record_destroy(record.handle)
+    record.handle = C_NULL
 end
 
 function pullback(f::Union{typeof(einsum),ContractionPlan}, arguments::Tuple, C, C̄; conj = nothing)

@@ -44,6 +44,7 @@ end
     C, record = TO.recorded(plan, A, B)
     C̄ = randn(3, 2)
     @test all(TO.pullback(record, C̄) .≈ (C̄ * B', A' * C̄))
+    @test TO.pullback(record, C̄) == TO.pullback(record, C̄; last = true) == TO.pullback(record, C̄)
     @test all(TO.pullback(plan, (A, B), C, C̄) .≈ (C̄ * B', A' * C̄))
     @test TO.pushforward(plan, (A, B), C, (nothing, B)) ≈ C
     @test TO.pullback(record, nothing) == (zero(A), zero(B))
