@@ -60,6 +60,26 @@ function ChainRulesCore.frule((own, tangents...), plan::ContractionPlan, As...)
     return C, TensorOxide.pushforward(plan, As, C, plain(tangents))
 end
 
+# Of a Hermitian map; how it depends on parameters, the caller's automatic differentiation knows.
+function ChainRulesCore.rrule(config::RuleConfig{>:HasReverseMode}, ::typeof(TensorOxide.eigsolve), map, x₀, howmany = 1,
+                              which = :LM; ishermitian = true, options...)
+    ishermitian || throw(ArgumentError("eigsolve has a rule for Hermitian maps only: use eigenpair_pullback"))
+    vals, vecs, info = TensorOxide.eigsolve(map, x₀, howmany, which; options...)
+    function back(cotangents)
+        vals̄, vecs̄, _ = something(plain(cotangents), (nothing, nothing, nothing))
+        pair(k) = k <= length(vals) && (get_or(vals̄, k) !== nothing || get_or(vecs̄, k) !== nothing)
+        map̄ = NoTangent()
+        for k in filter(pair, eachindex(vals))
+            x = TensorOxide.eigenpair_pullback(map, vals[k], vecs[k], get_or(vals̄, k), get_or(vecs̄, k))
+            map̄ = map̄ + rrule_via_ad(config, map, vecs[k])[2](x)[1]
+        end
+        return NoTangent(), map̄, ZeroTangent(), NoTangent(), NoTangent()
+    end
+    return (vals, vecs, info), back
+end
+get_or(::Nothing, k) = nothing
+get_or(x, k) = plain(x[k])
+
 const MUTATES = "einsum! writes into an array, which reverse mode cannot follow: call einsum, or a plan without an output"
 ChainRulesCore.rrule(::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))
 ChainRulesCore.frule(tangents, ::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))

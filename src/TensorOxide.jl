@@ -33,6 +33,7 @@ include("linalg.jl")
 include("krylov.jl")
 include("rules.jl")
 include("gradient.jl")
+include("eigenpair.jl")
 include("host.jl")
 
 function __init__()

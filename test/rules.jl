@@ -146,6 +146,29 @@ end
     @test_throws ArgumentError TO.pullback(TO.svd_compact, (A,), TO.svd_compact(A), (Ū, nothing, nothing); phases = :free)
 end
 
+@testset "eigenpairs of a map, $T" for T in (Float64, ComplexF64)
+    A, D = hermitian(T, 6) + Diagonal(1:6), hermitian(T, 6)
+    pair(A) = (e = TO.eigsolve(x -> A * x, ones(T, 6), 1, :LR; tol = 1e-14); (e[1][1], e[2][1]))
+    λ, v = pair(A)
+    λ̄, v̄ = randn(), randn(T, 6)
+    x = TO.eigenpair_pullback(x -> A * x, λ, v, λ̄, v̄)
+    h = 1e-4
+    along(h) = (p = pair(A + h * D); λ̄ * p[1] + real(dot(v̄, p[2])))
+    @test isapprox(real(dot(x * v', D)), (8 * (along(h) - along(-h)) - (along(2h) - along(-2h))) / 12h; rtol = 1e-7)
+    # As from the whole decomposition.
+    w, V = TO.eigh_full(Hermitian(A))
+    Ā, = TO.pullback(TO.eigh_full, (Hermitian(A),), (w, V), ([zeros(5); λ̄], [zeros(T, 6, 5) v̄]))
+    @test (x * v' + v * x') / 2 ≈ Ā
+    # Of a map that is not Hermitian: the eigenvalue of largest real part.
+    B, E = randn(T, 5, 5) + 3I, randn(T, 5, 5)
+    value(B) = TO.eigsolve(x -> B * x, ones(T, 5), 1, :LR; ishermitian = false, tol = 1e-14)
+    vals, vecs, _ = value(B)
+    x = TO.eigenpair_pullback(x -> B' * x, vals[1], vecs[1], 1.0, nothing)
+    at(h) = real(value(B + h * E)[1][1])
+    @test isapprox(real(dot(x * vecs[1]', E)), (8 * (at(h) - at(-h)) - (at(2h) - at(-2h))) / 12h; rtol = 1e-6)
+    @test_throws ArgumentError TO.eigenpair_pullback(x -> B' * x, λ, v, 1.0, nothing; phases = :mine)
+end
+
 @testset "refusals" begin
     A = regular(Float64, 3)
     X = TO.inv(A)

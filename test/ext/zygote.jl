@@ -32,6 +32,9 @@ end
     check_gradient(A -> sum(TO.svd_trunc(A; maxrank = 2)[2]), A)
     plan = contraction_plan("ij,jk->ik", size.((A, B)); eltype = T)
     check_gradient(A -> sum(abs2, plan(A, B)), A)
+    x₀, D = randn(T, 4), randn(T, 4, 4)
+    check_gradient(A -> TO.eigsolve(x -> (A + A') * x, x₀, 1, :SR; tol = 1e-13)[1][1], A)
+    check_gradient(A -> abs2(dot(D[:, 1], TO.eigsolve(x -> (A + A') * x, x₀, 1, :SR; tol = 1e-13)[2][1])), A)
     @test_throws ArgumentError Zygote.gradient(A -> sum(abs2, einsum!(similar(A), "ij,jk->ik", A, A)), A)
 end
 
