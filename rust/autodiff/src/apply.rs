@@ -274,9 +274,12 @@ impl<'a> Problem<'a> {
     }
 }
 
+/// Copies a matrix, conjugated if asked for.
+type Load<T, C> = for<'w> fn(MatRef<T>, bool, Resources<'w>) -> Result<Matrix<'w, C>, Error>;
+
 /// How elements get into the type in which the rule computes, and back.
 struct Border<T: Element, C: Element> {
-    load: for<'w> fn(MatRef<T>, bool, Resources<'w>) -> Result<Matrix<'w, C>, Error>,
+    load: Load<T, C>,
     store: for<'w> fn(Matrix<'w, C>, Resources<'w>) -> Result<Matrix<'w, T>, Error>,
 }
 

@@ -3,7 +3,7 @@
 
 use tensoroxide_dense::Element;
 use tensoroxide_linalg::{self as linalg, Method, Run, Tolerance, Truncation};
-use tensoroxide_tensor::{Real, Scalar, View, ViewMut};
+use tensoroxide_tensor::{Real, View, ViewMut};
 
 use crate::{Class, Error, Extent, Operand, OperandMut, Operation};
 

@@ -2,7 +2,7 @@
 //! half of what is on it; and Ā is the Hermitian part of L⁻ᴴ·Φ(Lᴴ·L̄)·L⁻¹. Tangents count by their Hermitian part.
 
 use tensoroxide_dense::{Element, Matrix};
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use super::Slopes;
 use crate::dual::{keep_triangle, Dual, Scope};

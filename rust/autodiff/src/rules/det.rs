@@ -6,7 +6,7 @@
 //! With t = tr(A⁻¹·dA), the logarithm of the modulus changes by Re t, and the phase z by i·z·Im t.
 
 use tensoroxide_dense::{lu, svd, Element, Matrix, Svd};
-use tensoroxide_tensor::{Complex64, Real, Scalar};
+use tensoroxide_tensor::{Complex64, Real};
 
 use super::Slopes;
 use crate::dual::{real, Dual, Scope};

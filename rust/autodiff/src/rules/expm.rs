@@ -4,7 +4,7 @@
 //! the upper right block of the exponential of (A E; 0 A) (Najfeld and Havel, Adv. Appl. Math. 16, 321 (1995)).
 
 use tensoroxide_dense::{Element, Matrix};
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use super::Slopes;
 use crate::dual::{Dual, Op, Scope};

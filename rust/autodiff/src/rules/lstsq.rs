@@ -7,7 +7,7 @@
 //! and E = 0, the third where its columns are and P·A = 1: of these, only rounding would be amplified.
 
 use tensoroxide_dense::{lstsq, Element};
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use super::Slopes;
 use crate::dual::{Dual, Op, Scope};

@@ -10,7 +10,7 @@
 //! dU₂₂ = dB₂₂ − dL₂₁·U₁₂ − L₂₁·dU₁₂, so that a singular square matrix may have all its derivatives.
 
 use tensoroxide_dense::Element;
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use super::{inverse, places, Slopes};
 use crate::dual::{keep_triangle, norm, Dual, Op, Scope};

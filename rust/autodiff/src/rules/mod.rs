@@ -28,7 +28,7 @@ mod triangular;
 mod trunc;
 
 use tensoroxide_dense::{Element, Memory};
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use crate::dual::{Dual, Scope};
 use crate::{Error, Operation};

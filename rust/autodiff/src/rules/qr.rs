@@ -14,7 +14,7 @@
 //! direction, as a modulus does.
 
 use tensoroxide_dense::{qr, Element, Matrix};
-use tensoroxide_tensor::{Real, Scalar};
+use tensoroxide_tensor::Real;
 
 use super::phases::Leads;
 use super::Slopes;
