@@ -670,3 +670,33 @@ fn hermitian_functions() {
     check::<f64>();
     check::<Complex64>();
 }
+
+/// The rules compute in the operation's own precision: against double precision, of one matrix that suits all operations.
+#[test]
+fn single_precision() {
+    use tensoroxide_linalg::{Function, Norm};
+    fn check<S: Element, D: Element>() {
+        let dx = hermitian_tangent::<S>(4, 91);
+        for operation in [
+            Operation::SvdFull,
+            Operation::SvdTrunc,
+            Operation::EighTrunc,
+            Operation::LeftPolar,
+            Operation::RightPolar,
+            Operation::EigFull,
+            Operation::EigVals,
+            Operation::SchurVals,
+            Operation::Pinv,
+            Operation::HermitianFunction(Function::Log),
+            Operation::Norm(Norm::Nuclear),
+            Operation::Norm(Norm::One),
+        ] {
+            let mut case = Case::new(operation);
+            case.settings.truncation.maxrank = Some(2);
+            // Sensitivities are of the order of the reciprocals of the gaps, 2; rounding is 6·10⁻⁸.
+            case.check_single::<S, D>(&[hermitian_with::<D>(&[0.5, 1.0, 1.6, 2.4], 90)], &dx, 2e-5);
+        }
+    }
+    check::<f32, f64>();
+    check::<Complex32, Complex64>();
+}
