@@ -15,6 +15,9 @@ use crate::{Element, Error, MatRef, Matrix, Provider, Resources};
 /// Rows and columns up to which own kernels are faster than a call of LAPACK.
 const SMALL: usize = 16;
 
+/// Right-hand sides of an adjoint system up to which the factors are not copied for it.
+const FEW: usize = 4;
+
 /// The factors of A = 2^e·Pᵀ·L·U·Qᵀ for A of m×n, with k = min(m, n).
 #[derive(Debug)]
 pub struct Lu<'w, T: Plain> {
@@ -151,6 +154,54 @@ impl<'w, T: Element> Lu<'w, T> {
         Ok(x)
     }
 
+    /// The solution of Aᴴ·X = B for a square A and partial pivoting.
+    ///
+    /// # Errors
+    /// As [`Lu::solve`].
+    ///
+    /// ```
+    /// use tensoroxide_dense::{lu, MatRef, Resources, Workspace};
+    /// let workspace = Workspace::default();
+    /// let (a, b) = ([0.0, 2.0, 4.0, 1.0], [8.0, 6.0]);
+    /// let (a, b) = (MatRef::from_slice(&a, 2, 2, 1, 2)?, MatRef::from_slice(&b, 2, 1, 1, 2)?);
+    /// let lu = lu(a, false, Resources::of(&workspace))?;
+    /// let x = lu.solve_adjoint(b, false, Resources::of(&workspace))?;
+    /// assert_eq!(x.col(0), [-0.5, 4.0]);
+    /// # Ok::<(), tensoroxide_dense::Error>(())
+    /// ```
+    pub fn solve_adjoint(&self, b: MatRef<T>, conj_b: bool, with: Resources<'w>) -> Result<Matrix<'w, T>, Error> {
+        let n = self.regular()?;
+        if b.rows() != n {
+            return Err(Error::Shape { operand: "B", expected: (n, b.cols()), found: (b.rows(), b.cols()) });
+        }
+        let (mut x, e) = moderate_copy(b, conj_b, Triangle::Both, with.workspace)?;
+        if x.cols() <= FEW {
+            (0..x.cols()).for_each(|j| self.solve_adjoint_column(x.col_mut(j)));
+        } else {
+            let adjoint = with.copy_of(self.factors.as_ref().t(), true)?;
+            solve_in_place(&adjoint, Triangle::Lower, &mut x, with.provider);
+            solve_in_place(&adjoint, Triangle::UnitUpper, &mut x, with.provider);
+        }
+        for j in 0..x.cols() {
+            let column = x.col_mut(j);
+            self.row_swaps.iter().enumerate().rev().for_each(|(i, &row)| column.swap(i, row as usize));
+        }
+        scale_back(x.elements_mut(), e - self.exponent)?;
+        Ok(x)
+    }
+
+    /// Uᴴ and Lᴴ, along the columns of the factors.
+    fn solve_adjoint_column(&self, x: &mut [T]) {
+        let n = x.len();
+        for j in 0..n {
+            let column = self.factors.col(j);
+            x[j] = (x[j] - dot(&column[..j], &x[..j])) / column[j].conj();
+        }
+        for j in (0..n).rev() {
+            x[j] = x[j] - dot(&self.factors.col(j)[j + 1..], &x[j + 1..]);
+        }
+    }
+
     /// The inverse of a square A, with partial pivoting.
     ///
     /// # Errors
@@ -194,6 +245,20 @@ impl<'w, T: Element> Lu<'w, T> {
         regular_diagonal(&self.factors)?;
         Ok(n)
     }
+}
+
+/// Σ conj(xᵢ)·yᵢ, in eight sums that do not wait for each other.
+fn dot<T: Kernels>(x: &[T], y: &[T]) -> T {
+    let mut sums = [T::ZERO; 8];
+    let (x_chunks, y_chunks) = (x.chunks_exact(8), y.chunks_exact(8));
+    let rest = x_chunks.remainder().iter().zip(y_chunks.remainder());
+    let rest = rest.fold(T::ZERO, |sum, (x, y)| sum + x.conj() * *y);
+    for (x, y) in x_chunks.zip(y_chunks) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x.conj() * *y;
+        }
+    }
+    sums.into_iter().fold(rest, |sum, x| sum + x)
 }
 
 /// [`Error::Singular`] for the first zero on the diagonal of a square matrix.

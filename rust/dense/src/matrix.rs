@@ -292,14 +292,21 @@ impl<'a, T> MatMut<'a, T> {
         if to.row_stride != 1 && to.col_stride == 1 {
             (to, from) = (to.t(), from.t());
         }
-        for j in 0..to.cols {
-            match (to.column(j), from.column(j)) {
-                (Some(to), Some(from)) => to.copy_from_slice(from),
-                // SAFETY: the column is within both.
-                _ => unsafe { to.alias_block(0, j, to.rows, 1) }.update(|i, _, x| {
-                    // SAFETY: the indices are in the bounds of both.
-                    *x = unsafe { from.get_unchecked(i, j) };
-                }),
+        if to.row_stride == 1 && from.row_stride == 1 {
+            for j in 0..to.cols {
+                if let (Some(to), Some(from)) = (to.column(j), from.column(j)) {
+                    to.copy_from_slice(from);
+                }
+            }
+            return Ok(());
+        }
+        // Tile by tile: where one of the two runs along the other axis, its cache lines are used whole.
+        for (j0, i0) in (0..to.cols).step_by(TILE).flat_map(|j| (0..to.rows).step_by(TILE).map(move |i| (j, i))) {
+            for j in j0..to.cols.min(j0 + TILE) {
+                for i in i0..to.rows.min(i0 + TILE) {
+                    // SAFETY: the indices are in the bounds of both, and `to` is ours.
+                    unsafe { *to.ptr.offset(offset(i, to.row_stride, j, to.col_stride)) = from.get_unchecked(i, j) };
+                }
             }
         }
         Ok(())
@@ -377,6 +384,9 @@ impl<'a, T: Scalar> MatMut<'a, T> {
         }
     }
 }
+
+/// Rows and columns of a tile of a copy that transposes: two cache lines of double precision.
+const TILE: usize = 16;
 
 /// Elements from (0, 0) to (i, j). Wraps only where no element is: outside of a matrix, or in an empty one.
 const fn offset(i: usize, row_stride: isize, j: usize, col_stride: isize) -> isize {

@@ -101,6 +101,21 @@ mod tests {
     }
 
     #[test]
+    fn copies_over_many_tiles() {
+        let data: Vec<f64> = (0..40 * 37).map(f64::from).collect();
+        let workspace = Workspace::default();
+        for (m, n) in [(40, 37), (17, 33), (1, 37), (40, 1), (16, 16)] {
+            let a = MatRef::from_slice(&data, m, n, 37, 1).unwrap().reverse_cols();
+            let copy = Matrix::copy_of(a, false, &workspace).unwrap();
+            let mut back = Matrix::<f64>::zeros(n, m, &workspace).unwrap();
+            back.as_mut().t().copy_from(copy.as_ref()).unwrap();
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                assert_eq!((copy.col(j)[i], back.col(i)[j]), (data[37 * i + n - 1 - j], data[37 * i + n - 1 - j]));
+            }
+        }
+    }
+
+    #[test]
     fn what_no_memory_can_hold_is_an_error() {
         let workspace = Workspace::default();
         assert_eq!(Matrix::<f32>::zeros(usize::MAX, 2, &workspace).err(), Some(Error::OutOfMemory));
