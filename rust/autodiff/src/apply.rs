@@ -1,7 +1,8 @@
-//! The rules of linear algebra, applied to stacks: every problem of a batch by itself, on as many threads as are worth it.
+//! The rules of linear algebra, applied to stacks: every problem of a batch by itself, on as many threads as are worth
+//! it.
 //!
-//! Rules compute in one element type. Here real vectors become columns of that type and come back as real parts, and what has
-//! complex results for real input is computed with complex numbers.
+//! Rules compute in one element type. Here real vectors become columns of that type and come back as real parts, and
+//! what has complex results for real input is computed with complex numbers.
 
 use std::cell::Cell;
 use std::sync::{Mutex, PoisonError};
@@ -87,8 +88,8 @@ pub fn vjp<T: Element>(
     apply(operation, Order::Reverse, &given, xb, options, run)
 }
 
-/// The second order: tangents of what [`vjp`] gives, along `dx` for the inputs and `dyb` for the cotangents of the outputs. For a
-/// loss that is a function of the outputs, this is a product with its Hessian.
+/// The second order: tangents of what [`vjp`] gives, along `dx` for the inputs and `dyb` for the cotangents of the
+/// outputs. For a loss that is a function of the outputs, this is a product with its Hessian.
 ///
 /// # Errors
 /// As [`jvp`].
@@ -369,7 +370,13 @@ impl Problem<'_> {
             };
             slots.iter().zip(all).map(one).collect()
         };
-        let (mut x, mut y) = (values(inputs, given.x)?, values(outputs, given.y)?);
+        // What no rule reads is not copied.
+        let read = |(i, (slot, operand)): (usize, (&Slot, &Operand<'_, T>))| match operation.reads(i) {
+            true => load(slot, operand),
+            false => Ok(Dual::constant(scope.with.matrix(0, 0)?)),
+        };
+        let x: Result<Vec<Dual<'w, C>>, Error> = inputs.iter().zip(given.x).enumerate().map(read).collect();
+        let (mut x, mut y) = (x?, values(outputs, given.y)?);
         let (dx, mut yb) = (slopes(inputs, given.dx)?, slopes(outputs, given.yb)?);
         match order {
             Order::Forward => return rules::jvp(operation, &x, &y, &dx, scope),

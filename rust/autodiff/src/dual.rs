@@ -1,14 +1,16 @@
 //! Dual matrices: a matrix, and its tangent along one direction. What the rules are written in.
 //!
-//! A rule that is written once in duals is evaluated thrice: for matrices without a tangent it is the derivative itself,
-//! for matrices with one it also gives the derivative of the derivative along that direction (forward over reverse;
-//! Griewank and Walther, *Evaluating Derivatives*, 2nd ed., ch. 5). What has no tangent is constant, and costs nothing.
+//! A rule that is written once in duals is evaluated thrice: for matrices without a tangent it is the derivative
+//! itself, for matrices with one it also gives the derivative of the derivative along that direction (forward over
+//! reverse; Griewank and Walther, *Evaluating Derivatives*, 2nd ed., ch. 5). What has no tangent is constant, and costs
+//! nothing.
 //!
-//! All matrices of a rule have the one element type in which it computes: real vectors are columns whose imaginary parts are 0.
+//! All matrices of a rule have the one element type in which it computes: real vectors are columns whose imaginary
+//! parts are 0.
 
 use std::cell::Cell;
 
-use tensoroxide_dense::{gemm, lu, solve_triangular, Element, MatMut, MatRef, Matrix, Resources};
+use tensoroxide_dense::{gemm, lu, solve_triangular, Element, MatRef, Matrix, Resources};
 use tensoroxide_tensor::{Real, Threads};
 
 use crate::{Error, OnGauge, Options};
@@ -271,18 +273,51 @@ impl<'w> Scope<'w> {
         a: Op<'_, '_, T>,
         b: Op<'_, '_, T>,
     ) -> Result<(), Error> {
-        let alpha = real::<T>(alpha);
-        let add = |x: MatRef<T>, y: MatRef<T>, c: MatMut<T>| {
-            gemm(T::from_real(alpha), x, a.conj, y, b.conj, T::ONE, c, self.threads)
+        self.add_product_at(c, (0, 0), alpha, a, b)
+    }
+
+    /// C = C + alpha·op(A)·op(B), with the first element of the product at row i and column j of C.
+    pub(crate) fn add_product_at<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        (i, j): (usize, usize),
+        alpha: f64,
+        a: Op<'_, '_, T>,
+        b: Op<'_, '_, T>,
+    ) -> Result<(), Error> {
+        let alpha = T::from_real(real::<T>(alpha));
+        let add = |x: MatRef<T>, y: MatRef<T>, c: &mut Matrix<'_, T>| {
+            let c = c.as_mut().block(i, j, x.rows(), y.cols())?;
+            gemm(alpha, x, a.conj, y, b.conj, T::ONE, c, self.threads)
         };
-        add(a.value()?, b.value()?, c.value.as_mut())?;
+        add(a.value()?, b.value()?, &mut c.value)?;
         if let Some(tangent) = self.tangent(c, a.dual.tangent.is_some() || b.dual.tangent.is_some())? {
             if let Some(x) = a.tangent()? {
-                add(x, b.value()?, tangent.as_mut())?;
+                add(x, b.value()?, tangent)?;
             }
             if let Some(y) = b.tangent()? {
-                add(a.value()?, y, tangent.as_mut())?;
+                add(a.value()?, y, tangent)?;
             }
+        }
+        Ok(())
+    }
+
+    /// C = C + alpha·op(A)·op(B) on and below the diagonal of a square C, in panels: what is above it is undefined. Of
+    /// an upper triangle op(A), the elements below the diagonal are not multiplied.
+    pub(crate) fn add_lower_product<T: Element>(
+        self,
+        c: &mut Dual<'w, T>,
+        alpha: f64,
+        a: Op<'_, '_, T>,
+        upper_a: bool,
+        b: Op<'_, '_, T>,
+    ) -> Result<(), Error> {
+        const PANEL: usize = 48;
+        let (n, inner) = (c.rows(), a.cols());
+        for j in (0..n).step_by(PANEL) {
+            let (width, from) = (PANEL.min(n - j), if upper_a { j } else { 0 });
+            let (a, b) = (a.block((j, from), (n - j, inner - from)), b.block((from, j), (inner - from, width)));
+            self.add_product_at(c, (j, j), alpha, a, b)?;
         }
         Ok(())
     }
@@ -304,16 +339,17 @@ impl<'w> Scope<'w> {
     ) -> Result<(), Error> {
         let alpha = real::<T>(alpha);
         let add = |c: &mut Matrix<'_, T>, x: MatRef<T>| {
+            // What lies along the other axis is copied, tile by tile, to lie along this one.
+            let x = self.with.copy_of(x, a.conj)?;
             for l in 0..x.cols() {
-                for (k, c) in c.col_mut(j + l)[i..i + x.rows()].iter_mut().enumerate() {
-                    let x = x.get(k, l).unwrap_or(T::ZERO);
-                    *c += if a.conj { x.conj() } else { x }.scale(alpha);
-                }
+                let to = &mut c.col_mut(j + l)[i..i + x.rows()];
+                to.iter_mut().zip(x.col(l)).for_each(|(c, x)| *c += x.scale(alpha));
             }
+            Ok::<_, Error>(())
         };
-        add(&mut c.value, a.value()?);
+        add(&mut c.value, a.value()?)?;
         if let (Some(c), Some(a)) = (self.tangent(c, a.dual.tangent.is_some())?, a.tangent()?) {
-            add(c, a);
+            add(c, a)?;
         }
         Ok(())
     }
@@ -526,15 +562,23 @@ impl<'w> Scope<'w> {
         'w: 'b,
     {
         let b = b.into();
-        let factors = lu(a.value()?, a.conj, self.with)?;
-        let mut x = Dual::constant(factors.solve(b.value()?, b.conj, self.with)?);
+        // Factors of Aᴴ would need a transposed copy of A.
+        let factors = match a.transposed {
+            true => lu(a.value()?.t(), !a.conj, self.with)?,
+            false => lu(a.value()?, a.conj, self.with)?,
+        };
+        let solve = |b: MatRef<T>, conj: bool| match a.transposed {
+            true => factors.solve_adjoint(b, conj, self.with),
+            false => factors.solve(b, conj, self.with),
+        };
+        let mut x = Dual::constant(solve(b.value()?, b.conj)?);
         let mut slope = b.tangent()?.map(|slope| self.with.copy_of(slope, b.conj)).transpose()?;
         if let Some(tangent) = a.tangent()? {
             let mut sum = slope.map_or_else(|| self.with.matrix(b.rows(), b.cols()), Ok)?;
             subtract_product(tangent, a.conj, &x.value, &mut sum, self.threads)?;
             slope = Some(sum);
         }
-        x.tangent = slope.map(|slope| factors.solve(slope.as_ref(), false, self.with)).transpose()?;
+        x.tangent = slope.map(|slope| solve(slope.as_ref(), false)).transpose()?;
         Ok(x)
     }
 }

@@ -21,8 +21,8 @@ pub struct Settings {
 /// Applies an operation to `x`, the operands that [`Operation::inputs`] names, and writes `y`, those that
 /// [`Operation::outputs`] names, of the sizes that [`Operation::output_shapes`] gives.
 ///
-/// What truncates returns the rank that it keeps: values and vectors beyond it are to be cut off. [`Operation::EighTrunc`] is
-/// [`tensoroxide_linalg::eigh_trunc`].
+/// What truncates returns the rank that it keeps: values and vectors beyond it are to be cut off.
+/// [`Operation::EighTrunc`] is [`tensoroxide_linalg::eigh_trunc`].
 ///
 /// # Errors
 /// [`Error::Operand`] if the kinds of the operands do not fit, and what the operation itself says.

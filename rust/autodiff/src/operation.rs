@@ -242,8 +242,8 @@ impl Operation {
         }
     }
 
-    /// The operands that it makes, in the order of its arguments. The ranks of a [`tensoroxide_linalg::qr_pivoted`] and a
-    /// [`tensoroxide_linalg::lstsq`] are not among them.
+    /// The operands that it makes, in the order of its arguments. The ranks of a [`tensoroxide_linalg::qr_pivoted`] and
+    /// a [`tensoroxide_linalg::lstsq`] are not among them.
     pub const fn outputs(&self) -> &'static [Slot] {
         match self {
             Operation::SvdCompact | Operation::SvdFull => &[U, S, VH],
@@ -272,13 +272,33 @@ impl Operation {
         }
     }
 
+    /// Whether its rule reads that input: results often say all about it.
+    pub(crate) const fn reads(&self, input: usize) -> bool {
+        match self {
+            Operation::QrCompact
+            | Operation::QrFull
+            | Operation::QrPivoted
+            | Operation::LqCompact
+            | Operation::LqFull
+            | Operation::Lu
+            | Operation::LuComplete
+            | Operation::Cholesky
+            | Operation::SvdCompact
+            | Operation::SvdFull
+            | Operation::EighFull
+            | Operation::Inv => false,
+            Operation::Solve | Operation::SolveTriangular(_) => input == 0,
+            _ => true,
+        }
+    }
+
     /// Whether its rule computes with complex numbers for real input, too.
     pub(crate) const fn is_complex(&self) -> bool {
         matches!(self, Operation::EigFull | Operation::EigVals | Operation::SchurVals)
     }
 
-    /// Rows and columns of each output, those of the inputs being given; vectors have one column, numbers one row, too. Of
-    /// what truncates, `rank` values are kept. `None` if such inputs do not belong to it.
+    /// Rows and columns of each output, those of the inputs being given; vectors have one column, numbers one row, too.
+    /// Of what truncates, `rank` values are kept. `None` if such inputs do not belong to it.
     pub(crate) fn extents(&self, x: &[(usize, usize)], rank: usize) -> Option<SmallVec<[(usize, usize); 4]>> {
         let (m, n) = x[0];
         let k = m.min(n);

@@ -1,5 +1,5 @@
-//! The rules of factorizations, systems, determinants and the exponential, held against differences, against each other,
-//! and against what is known where others fail.
+//! The rules of factorizations, systems, determinants and the exponential, held against differences, against each
+//! other, and against what is known where others fail.
 
 mod common;
 
@@ -12,8 +12,8 @@ use tensoroxide_tensor::{Complex32, Complex64};
 
 use proptest::prelude::*;
 
-/// Differences of the fourth order with a step of 10⁻³ have an error of 10⁻¹² times a fifth derivative, and round by 10⁻¹³;
-/// the matrices here are such that their inverses have norms up to some 10.
+/// Differences of the fourth order with a step of 10⁻³ have an error of 10⁻¹² times a fifth derivative, and round by
+/// 10⁻¹³; the matrices here are such that their inverses have norms up to some 10.
 const DIFFERENCES: f64 = 1e-8;
 
 /// A square matrix far from singular.
@@ -165,8 +165,8 @@ fn a_single_further_column() {
     assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
 }
 
-/// Of a loss Re⟨G, Q·R⟩ = Re⟨G, A⟩ the gradient is G, whatever the condition of A: PyTorch #42792, where it was not near
-/// rank deficiency; JAX #23533, where there was none for wide matrices.
+/// Of a loss Re⟨G, Q·R⟩ = Re⟨G, A⟩ the gradient is G, whatever the condition of A: PyTorch #42792, where it was not
+/// near rank deficiency; JAX #23533, where there was none for wide matrices.
 #[test]
 fn qr_near_rank_deficiency() {
     for (m, n) in [(5, 4), (4, 4), (4, 6)] {
@@ -259,7 +259,8 @@ fn qr_of_dependent_columns_that_stay_so() {
     common::assert_close("the first rows of R", &[rows(tangent[1].as_ref().unwrap())], &expected, DIFFERENCES);
 }
 
-/// MatrixAlgebraKit #89: tolerances are relative, and a matrix times 10^±100 has derivatives times the power that belongs to them.
+/// MatrixAlgebraKit #89: tolerances are relative, and a matrix times 10^±100 has derivatives times the power that
+/// belongs to them.
 #[test]
 fn scaled_matrices() {
     let cases: [(Operation, &[usize], [i32; 2]); 7] = [

@@ -1,5 +1,6 @@
-//! Cholesky's factor, A = L·Lᴴ (Murray, arXiv:1602.07527): dL = L·Φ(L⁻¹·dA·L⁻ᴴ), where Φ keeps what is below the diagonal and
-//! half of what is on it; and Ā is the Hermitian part of L⁻ᴴ·Φ(Lᴴ·L̄)·L⁻¹. Tangents count by their Hermitian part.
+//! Cholesky's factor, A = L·Lᴴ (Murray, arXiv:1602.07527): dL = L·Φ(L⁻¹·dA·L⁻ᴴ), where Φ keeps what is below the
+//! diagonal and half of what is on it; and Ā is the Hermitian part of L⁻ᴴ·Φ(Lᴴ·L̄)·L⁻¹. Tangents count by their
+//! Hermitian part.
 
 use tensoroxide_dense::{Element, Matrix};
 use tensoroxide_tensor::Real;

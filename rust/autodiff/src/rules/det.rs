@@ -1,7 +1,7 @@
 //! Determinants. d(det A) = tr(adj(A)·dA), where the adjugate adj(A) = det(A)·A⁻¹ exists for a singular A, too: it is a
-//! polynomial. With A = U·S·Vᴴ it is det(U)·det(Vᴴ)·V·adj(S)·Uᴴ, without a division. Its tangent follows from that of the
-//! adjugate of S + E for E = Uᴴ·dA·V, with products over all values but two:
-//! d adj(S)ᵢⱼ = −Eᵢⱼ·∏(l ≠ i, j) sₗ, and d adj(S)ᵢᵢ = Σ(j ≠ i) Eⱼⱼ·∏(l ≠ i, j) sₗ.
+//! polynomial. With A = U·S·Vᴴ it is det(U)·det(Vᴴ)·V·adj(S)·Uᴴ, without a division. Its tangent follows from that of
+//! the adjugate of S + E for E = Uᴴ·dA·V, with products over all values but two: d adj(S)ᵢⱼ = −Eᵢⱼ·∏(l ≠ i, j) sₗ, and
+//! d adj(S)ᵢᵢ = Σ(j ≠ i) Eⱼⱼ·∏(l ≠ i, j) sₗ.
 //!
 //! With t = tr(A⁻¹·dA), the logarithm of the modulus changes by Re t, and the phase z by i·z·Im t.
 

@@ -1,7 +1,8 @@
-//! The exponential. Its derivative L(A, E) is that of the algorithm itself, scaling and squaring of a Padé approximant (Al-Mohy
-//! and Higham, SIAM J. Matrix Anal. Appl. 30, 1639 (2009)): evaluated at dual matrices, it gives both at the cost of three
-//! exponentials. The adjoint of L(A, ·) is L(Aᴴ, ·). For the second order, L(A, E) is needed as a function of A and E: it is
-//! the upper right block of the exponential of (A E; 0 A) (Najfeld and Havel, Adv. Appl. Math. 16, 321 (1995)).
+//! The exponential. Its derivative L(A, E) is that of the algorithm itself, scaling and squaring of a Padé approximant
+//! (Al-Mohy and Higham, SIAM J. Matrix Anal. Appl. 30, 1639 (2009)): evaluated at dual matrices, it gives both at the
+//! cost of three exponentials. The adjoint of L(A, ·) is L(Aᴴ, ·). For the second order, L(A, E) is needed as a
+//! function of A and E: it is the upper right block of the exponential of (A E; 0 A) (Najfeld and Havel, Adv. Appl.
+//! Math. 16, 321 (1995)).
 
 use tensoroxide_dense::{Element, Matrix};
 use tensoroxide_tensor::Real;
@@ -10,8 +11,8 @@ use super::Slopes;
 use crate::dual::{Dual, Op, Scope};
 use crate::Error;
 
-/// The degrees of the approximants, and the largest 1-norm for which the derivative has a backward error of rounding in double
-/// precision (Table 6.1 of Al-Mohy and Higham).
+/// The degrees of the approximants, and the largest 1-norm for which the derivative has a backward error of rounding in
+/// double precision (Table 6.1 of Al-Mohy and Higham).
 const DEGREES: [(usize, f64); 5] = [(3, 1.08e-2), (5, 0.2), (7, 0.783), (9, 1.78), (13, 4.74)];
 
 pub(super) fn jvp<'w, T: Element>(

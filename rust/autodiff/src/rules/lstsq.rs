@@ -1,10 +1,10 @@
-//! Least squares, X = P·B with the pseudo-inverse P of A, along matrices of the same rank (Golub and Pereyra, SIAM J. Numer.
-//! Anal. 10, 413 (1973)): with the residual E = B − A·X,
+//! Least squares, X = P·B with the pseudo-inverse P of A, along matrices of the same rank (Golub and Pereyra, SIAM J.
+//! Numer. Anal. 10, 413 (1973)): with the residual E = B − A·X,
 //!
 //! Ẋ = P·(Ḃ − Ȧ·X) + P·Pᴴ·Ȧᴴ·E + (1 − P·A)·Ȧᴴ·Pᴴ·X,
 //!
-//! B̄ = Pᴴ·X̄ and Ā = −B̄·Xᴴ + E·(P·B̄)ᴴ + Pᴴ·X·((1 − P·A)·X̄)ᴴ. The second term is left out where the rows of A are independent
-//! and E = 0, the third where its columns are and P·A = 1: of these, only rounding would be amplified.
+//! B̄ = Pᴴ·X̄ and Ā = −B̄·Xᴴ + E·(P·B̄)ᴴ + Pᴴ·X·((1 − P·A)·X̄)ᴴ. The second term is left out where the rows of A are
+//! independent and E = 0, the third where its columns are and P·A = 1: of these, only rounding would be amplified.
 
 use tensoroxide_dense::{lstsq, Element};
 use tensoroxide_tensor::Real;

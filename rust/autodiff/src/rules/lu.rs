@@ -1,8 +1,9 @@
-//! Gaussian elimination, B = L·U for B = A with its rows in the order p, and its columns, with complete pivoting, in the order q.
-//! The orders are constant, as long as no two pivots are equal.
+//! Gaussian elimination, B = L·U for B = A with its rows in the order p, and its columns, with complete pivoting, in
+//! the order q. The orders are constant, as long as no two pivots are equal.
 //!
-//! In blocks, after p pivots that are not zero, L = (L₁₁ 0; L₂₁ L₂₂) and U = (U₁₁ U₁₂; 0 U₂₂). With C = L₁₁⁻¹·dB₁₁·U₁₁⁻¹, Φ its part
-//! below the diagonal and Ψ the rest (Walter and Lehmann, arXiv:1009.6112; for rectangular matrices as in arXiv:2009.10071),
+//! In blocks, after p pivots that are not zero, L = (L₁₁ 0; L₂₁ L₂₂) and U = (U₁₁ U₁₂; 0 U₂₂). With C =
+//! L₁₁⁻¹·dB₁₁·U₁₁⁻¹, Φ its part below the diagonal and Ψ the rest (Walter and Lehmann, arXiv:1009.6112; for rectangular
+//! matrices as in arXiv:2009.10071),
 //!
 //! dL₁₁ = L₁₁·Φ, dU₁₁ = Ψ·U₁₁, dL₂₁ = dB₂₁·U₁₁⁻¹ − L₂₁·Ψ, dU₁₂ = L₁₁⁻¹·dB₁₂ − Φ·U₁₂.
 //!

@@ -1,17 +1,18 @@
 //! QR decompositions, A = Q·R with R's diagonal real: thin, full, pivoted, of any rank.
 //!
-//! Let Q₁ be the first p columns of Q and A₁ = Q₁·R₁₁ those of A, R₁₁ being regular: p = n for a tall A of full rank. Then
-//! (Walter and Lehmann, arXiv:1710.08717)
+//! Let Q₁ be the first p columns of Q and A₁ = Q₁·R₁₁ those of A, R₁₁ being regular: p = n for a tall A of full rank.
+//! Then (Walter and Lehmann, arXiv:1710.08717)
 //!
-//! dQ₁ = dA₁·R₁₁⁻¹ − Q₁·T and dR₁₁ = T·R₁₁, where T is the part of C = Q₁ᴴ·dA₁·R₁₁⁻¹ that is upper triangular with a real
-//! diagonal while C − T is antihermitian.
+//! dQ₁ = dA₁·R₁₁⁻¹ − Q₁·T and dR₁₁ = T·R₁₁, where T is the part of C = Q₁ᴴ·dA₁·R₁₁⁻¹ that is upper triangular with a
+//! real diagonal while C − T is antihermitian.
 //!
-//! Of the other columns A₂ = Q·R₂ (arXiv:2009.10071, §3.2, for a wide A of full rank), dR₁₂ = dQ₁ᴴ·A₂ + Q₁ᴴ·dA₂. What follows
-//! Q₁ in Q, W, spans a complement: the further columns of the full decomposition, or those that A leaves free, since its columns
-//! depend on those before them. Of W only the space is determined: dW = −Q₁·dQ₁ᴴ·W is the choice that turns nothing in it, and
-//! with it dR₂₂ = W₂ᴴ·dA₂ − W₂ᴴ·dQ₁·R₁₂, where W₂ belongs to rows of R. A cotangent which is not the same for all turns of W in
-//! itself depends on the gauge (but for the phase of a single further column, which is fixed), and so does one that asks for R where a dependent column makes it zero: there R grows in every
-//! direction, as a modulus does.
+//! Of the other columns A₂ = Q·R₂ (arXiv:2009.10071, §3.2, for a wide A of full rank), dR₁₂ = dQ₁ᴴ·A₂ + Q₁ᴴ·dA₂. What
+//! follows Q₁ in Q, W, spans a complement: the further columns of the full decomposition, or those that A leaves free,
+//! since its columns depend on those before them. Of W only the space is determined: dW = −Q₁·dQ₁ᴴ·W is the choice that
+//! turns nothing in it, and with it dR₂₂ = W₂ᴴ·dA₂ − W₂ᴴ·dQ₁·R₁₂, where W₂ belongs to rows of R. A cotangent which is
+//! not the same for all turns of W in itself depends on the gauge (but for the phase of a single further column, which
+//! is fixed), and so does one that asks for R where a dependent column makes it zero: there R grows in every direction,
+//! as a modulus does.
 
 use tensoroxide_dense::{qr, Element, Matrix};
 use tensoroxide_tensor::Real;
@@ -31,8 +32,8 @@ pub(super) struct Factors<'a, 'w, T: Element> {
     k: usize,
     /// The number of leading columns of A that are independent.
     p: usize,
-    /// What is left of a column after those before it is zero up to this, relative to the whole column: a QR decomposition
-    /// errs in each column relative to that column's norm.
+    /// What is left of a column after those before it is zero up to this, relative to the whole column: a QR
+    /// decomposition errs in each column relative to that column's norm.
     tolerance: f64,
 }
 
@@ -50,14 +51,15 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
     /// Does column j of A depend on the first p, up to rounding?
     fn depends(&self, j: usize) -> Result<bool, Error> {
         let r = self.r.value()?;
-        let norm = |from: usize| {
-            let modulus = |i| r.get(i, j).unwrap_or(T::ZERO).abs().to_f64();
-            (from..self.k.min(j + 1)).map(modulus).fold(0.0, f64::hypot)
-        };
-        Ok(norm(self.p) <= self.tolerance * norm(0))
+        let rows = self.k.min(j + 1);
+        let parts = |i| r.get(i, j).map_or([0.0; 2], |x| [x.re().to_f64(), x.im().to_f64()]);
+        let largest = (0..rows).flat_map(parts).fold(0.0, |largest: f64, x| largest.max(x.abs()));
+        let weight = |from: usize| (from..rows).flat_map(parts).map(|x| (x / largest).powi(2)).sum::<f64>();
+        Ok(largest == 0.0 || weight(self.p).sqrt() <= self.tolerance * weight(0).sqrt())
     }
 
-    /// Zeros in those columns that depend on the first p, from a row on; column j of X belongs to column `first` + j of A.
+    /// Zeros in those columns that depend on the first p, from a row on; column j of X belongs to column `first` + j of
+    /// A.
     fn clear_dependent(&self, x: &mut Dual<'w, T>, row: usize, first: usize) -> Result<(), Error> {
         for j in self.p..self.r.cols() {
             if self.depends(j)? {
@@ -141,17 +143,17 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
         };
         let mut m = scope.zeros(p, p)?;
         if let Some(qb) = qb {
-            scope.add_product(&mut m, -1.0, qb.left(p).h(), q1)?;
+            scope.add_lower_product(&mut m, -1.0, qb.left(p).h(), false, q1)?;
             if p < q.cols() {
                 scope.add_product(&mut q1b, -1.0, w, scope.product(qb.right(p).h(), q1)?.n())?;
             }
         }
-        let mut ab = scope.zeros(q.rows(), r.cols())?;
+        let mut right = scope.zeros(q.rows(), rest)?;
         if let Some(rb) = rb {
-            scope.add_product(&mut m, 1.0, r11, rb.block((0, 0), (p, p)).h())?;
+            scope.add_lower_product(&mut m, 1.0, r11, true, rb.block((0, 0), (p, p)).h())?;
             if rest > 0 {
                 let rb2 = rb.block((0, p), (k, rest));
-                scope.add_at(&mut ab, (0, p), 1.0, scope.product(q.left(k), rb2)?.n())?;
+                scope.add_product(&mut right, 1.0, q.left(k), rb2)?;
                 let back = scope.product(r2, rb2.block((0, 0), (p, rest)).h())?;
                 scope.add_product(&mut q1b, 1.0, q.left(k), back.n())?;
                 scope.add(&mut m, -1.0, back.n().block((0, 0), (p, p)).h())?;
@@ -162,7 +164,12 @@ impl<'a, 'w, T: Element> Factors<'a, 'w, T> {
         m.transform(mirror);
         scope.add_product(&mut q1b, 1.0, q1, m.n())?;
         let transposed = scope.solve_triangular(r11.h().t(), true, false, q1b.n().t())?;
+        if rest == 0 {
+            return scope.copy(transposed.t());
+        }
+        let mut ab = scope.zeros(q.rows(), r.cols())?;
         scope.add_at(&mut ab, (0, 0), 1.0, transposed.t())?;
+        scope.add_at(&mut ab, (0, p), 1.0, right.n())?;
         Ok(ab)
     }
 
@@ -242,12 +249,17 @@ fn fold_up<T: Element>(c: &mut Matrix<'_, T>) {
 /// The adjoint of that: what is below the diagonal takes the place of what is above it, conjugated, and the diagonal
 /// becomes real.
 fn mirror<T: Element>(m: &mut Matrix<'_, T>) {
-    for j in 0..m.cols() {
-        for i in 0..j {
-            m.col_mut(j)[i] = m.col(i)[j].conj();
+    // Tile by tile, since one side runs across the columns.
+    const TILE: usize = 16;
+    let n = m.cols();
+    for (j0, i0) in (0..n).step_by(TILE).flat_map(|j| (0..=j).step_by(TILE).map(move |i| (j, i))) {
+        for j in j0..n.min(j0 + TILE) {
+            for i in i0..j.min(i0 + TILE) {
+                m.col_mut(j)[i] = m.col(i)[j].conj();
+            }
         }
-        m.col_mut(j)[j] = T::from_real(m.col(j)[j].re());
     }
+    (0..n).for_each(|j| m.col_mut(j)[j] = T::from_real(m.col(j)[j].re()));
 }
 
 pub(super) fn jvp<'w, T: Element>(
@@ -297,7 +309,8 @@ pub(super) fn null_vjp<'w, T: Element>(
     Ok(vec![Some(Factors::new(q.n(), r.n(), scope)?.vjp(Some(qb.n()), None, scope)?)])
 }
 
-/// Q with N as its further columns, and R. That R may have any phases on its diagonal does not matter: they are constant.
+/// Q with N as its further columns, and R. That R may have any phases on its diagonal does not matter: they are
+/// constant.
 fn completed<'w, T: Element>(a: Op<'_, 'w, T>, n: Op<'_, 'w, T>, scope: Scope<'w>) -> Result<[Dual<'w, T>; 2], Error> {
     let a = scope.copy(a)?;
     let thin = qr(a.value.as_ref(), false, scope.with)?;

@@ -1,5 +1,5 @@
-//! The QR decomposition with column pivoting, A\[:, p\] = Q·R: that of a matrix whose columns are in another order, which is
-//! constant as long as no two pivots are equal.
+//! The QR decomposition with column pivoting, A\[:, p\] = Q·R: that of a matrix whose columns are in another order,
+//! which is constant as long as no two pivots are equal.
 
 use tensoroxide_dense::Element;
 

@@ -34,8 +34,8 @@ pub(super) fn vjp<'w, T: Element>(
     let bb = scope.solve(a.h(), xb)?;
     let mut ab = None;
     if wanted[0] {
-        let mut product = scope.product(bb.n(), x.h())?;
-        product.scale(-1.0);
+        let mut product = scope.zeros(a.rows(), a.cols())?;
+        scope.add_product(&mut product, -1.0, bb.n(), x.h())?;
         ab = Some(product);
     }
     Ok(vec![ab, Some(bb)])

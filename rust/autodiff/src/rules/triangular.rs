@@ -1,5 +1,5 @@
-//! Triangular systems, A·X = B: A·Ẋ = Ḃ − Ȧ·X, B̄ = A⁻ᴴ·X̄, Ā = −B̄·Xᴴ, where of Ȧ and Ā the triangle counts, without its
-//! diagonal if that is taken to be 1.
+//! Triangular systems, A·X = B: A·Ẋ = Ḃ − Ȧ·X, B̄ = A⁻ᴴ·X̄, Ā = −B̄·Xᴴ, where of Ȧ and Ā the triangle counts, without
+//! its diagonal if that is taken to be 1.
 
 use tensoroxide_dense::Element;
 use tensoroxide_linalg::Triangle;

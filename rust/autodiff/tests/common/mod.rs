@@ -1,5 +1,5 @@
-//! What the tests of the rules share: arrays in double precision, an operation and its derivatives applied to them in any
-//! element type and layout, and three ways to know a derivative: differences of the operation, transposition, and
+//! What the tests of the rules share: arrays in double precision, an operation and its derivatives applied to them in
+//! any element type and layout, and three ways to know a derivative: differences of the operation, transposition, and
 //! differences of the derivative.
 #![allow(dead_code, unreachable_pub)] // each test binary uses a part
 
@@ -384,8 +384,8 @@ impl Case {
         slopes::<T>(self.operation.inputs(), x, seed)
     }
 
-    /// Holds `jvp` against differences of the operation, `vjp` against `jvp`, and `hvp` against differences of `vjp`, along
-    /// `dx` and for random cotangents. `step` is the one of the differences.
+    /// Holds `jvp` against differences of the operation, `vjp` against `jvp`, and `hvp` against differences of `vjp`,
+    /// along `dx` and for random cotangents. `step` is the one of the differences.
     pub fn check_along<T: Element>(&self, x: &[Array], dx: &[Option<Array>], step: f64, tolerance: f64) {
         let y = self.evaluate::<T>(x).unwrap();
         let (yb, dyb) = (self.cotangents::<T>(&y, 11), self.cotangents::<T>(&y, 12));
@@ -435,8 +435,8 @@ impl Case {
         assert_close(&format!("{what}: hvp against differences"), &second, &expected, tolerance);
     }
 
-    /// Holds all derivatives of a loss against differences: a function of the outputs, given with its cotangents. For what
-    /// has no derivative but through such a loss, since it is free in part.
+    /// Holds all derivatives of a loss against differences: a function of the outputs, given with its cotangents. For
+    /// what has no derivative but through such a loss, since it is free in part.
     pub fn check_loss<T: Element>(
         &self,
         x: &[Array],
