@@ -1,23 +1,24 @@
-//! Eigenpairs of a linear map that is known by what it does to vectors: their derivatives through the equation A·v = λ·v, whatever
-//! the iterations that found them.
+//! Eigenpairs of a linear map that is known by what it does to vectors: their derivatives through the equation A·v =
+//! λ·v, whatever the iterations that found them.
 //!
-//! The map depends on parameters p, and what it makes of a constant v has the derivative Ȧ·v along a change of theirs. With the
-//! left vector l, lᴴA = λ·lᴴ: λ̇ = lᴴȦv/(lᴴv) and (λ − A)·v̇ = Ȧv − λ̇·v. Neither l nor a projection is needed: for any σ ≠ 0
+//! The map depends on parameters p, and what it makes of a constant v has the derivative Ȧ·v along a change of theirs.
+//! With the left vector l, lᴴA = λ·lᴴ: λ̇ = lᴴȦv/(lᴴv) and (λ − A)·v̇ = Ȧv − λ̇·v. Neither l nor a projection is
+//! needed: for any σ ≠ 0
 //!
 //! ```text
 //! (λ − A + σ·v·vᴴ)·x = Ȧv + (σ − 1)·μ·v,   μ = vᴴȦv,
 //! ```
 //!
-//! is regular for a simple λ, λ̇ = μ + σ·(vᴴx − μ) (multiply by lᴴ), and v̇ is x but for its part along v, which norm and phase
-//! fix. Reversed,
+//! is regular for a simple λ, λ̇ = μ + σ·(vᴴx − μ) (multiply by lᴴ), and v̇ is x but for its part along v, which norm
+//! and phase fix. Reversed,
 //! with v̄′ the part of v̄ orthogonal to v, phase included (`rules/phases.rs`),
 //!
 //! ```text
 //! (λ − A + σ·v·vᴴ)ᴴ·x = v̄′ + σ·λ̄·v
 //! ```
 //!
-//! has the solution with vᴴx = λ̄ (multiply by vᴴ), and the loss changes by Re⟨x, Ȧv⟩: the cotangents of the parameters are
-//! those that the map, applied to v, has for the cotangent x of its result. For a matrix, Ā = x·vᴴ.
+//! has the solution with vᴴx = λ̄ (multiply by vᴴ), and the loss changes by Re⟨x, Ȧv⟩: the cotangents of the parameters
+//! are those that the map, applied to v, has for the cotangent x of its result. For a matrix, Ā = x·vᴴ.
 
 use tensoroxide_dense::Element;
 use tensoroxide_krylov::{solve, Gmres, Linsolve};
@@ -37,13 +38,14 @@ pub struct Eigenpair<'a, T: Element> {
     pub vector: &'a [T],
 }
 
-/// The cotangent x of A·v, for constant v, from those of the eigenvalue and, unless it is zero, of the vector; `adjoint`
-/// writes Aᴴ·x to y. The cotangents of the map's parameters follow from x and v: of a matrix, it is x·vᴴ. Where the map is
-/// Hermitian, `adjoint` is the map itself, and the cotangent of the value real.
+/// The cotangent x of A·v, for constant v, from those of the eigenvalue and, unless it is zero, of the vector;
+/// `adjoint` writes Aᴴ·x to y. The cotangents of the map's parameters follow from x and v: of a matrix, it is x·vᴴ.
+/// Where the map is Hermitian, `adjoint` is the map itself, and the cotangent of the value real.
 ///
 /// # Errors
 /// [`Error::NotConverged`], also if the value is not simple and the loss depends on the choice of its vector;
-/// [`Error::GaugeDependent`] for [`Phases::Free`] and a loss that knows the phase; [`Error::Operand`]; those of the solver and the map.
+/// [`Error::GaugeDependent`] for [`Phases::Free`] and a loss that knows the phase; [`Error::Operand`]; those of the
+/// solver and the map.
 ///
 /// ```
 /// use tensoroxide_autodiff::{krylov, Error, Phases};
@@ -90,7 +92,8 @@ pub fn vjp<T: Element, E: From<tensoroxide_krylov::Error> + From<Error>>(
     Ok(bordered(pair.value.conj(), v, &right, valueb, adjoint, options)?.0)
 }
 
-/// The tangents of the eigenvalue and of its vector from Ȧ·v, what a change of the map makes of v; `map` writes A·x to y.
+/// The tangents of the eigenvalue and of its vector from Ȧ·v, what a change of the map makes of v; `map` writes A·x to
+/// y.
 ///
 /// # Errors
 /// As [`vjp`].
@@ -129,8 +132,8 @@ pub fn jvp<T: Element, E: From<tensoroxide_krylov::Error> + From<Error>>(
     Ok((along + (found - along) * sigma, x))
 }
 
-/// The x with (λ − A + σ·v·vᴴ)·x = b + σ·μ·v, and σ, which is of the size of the map. For b = 0 and Hermitian A the guess μ·v is the
-/// solution already.
+/// The x with (λ − A + σ·v·vᴴ)·x = b + σ·μ·v, and σ, which is of the size of the map. For b = 0 and Hermitian A the
+/// guess μ·v is the solution already.
 fn bordered<T: Element, E: From<tensoroxide_krylov::Error> + From<Error>>(
     lambda: T,
     v: &[T],

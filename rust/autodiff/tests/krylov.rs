@@ -81,7 +81,8 @@ fn as_of_whole_decompositions() {
     }
 }
 
-/// The ground state of a map that is a contraction, as a tensor network's: the gradient of its energy and of an entry of its vector.
+/// The ground state of a map that is a contraction, as a tensor network's: the gradient of its energy and of an entry
+/// of its vector.
 #[test]
 fn of_a_planned_map() {
     use tensoroxide_einsum::{Einsum, Options, Plan};

@@ -1,16 +1,17 @@
-//! Eigenvalues and eigenvectors of any matrix, A·V = V·Diagonal(w), and the values alone. Computed with complex numbers.
+//! Eigenvalues and eigenvectors of any matrix, A·V = V·Diagonal(w), and the values alone. Computed with complex
+//! numbers.
 //!
 //! With M = V⁻¹ȦV: ẇ = diag M, and V̇ = V·Ω with Ω_ij = M_ij/(w_j − w_i), but for the norms and phases: to v̇ belongs
-//! c·v with Re c = −Re(vᴴv̇), so that norms stay 1, and Im c as in `phases.rs`. Reversed, v̄ becomes v̄ − Re(vᴴv̄)·v and what
-//! phases ask for, and then
+//! c·v with Re c = −Re(vᴴv̇), so that norms stay 1, and Im c as in `phases.rs`. Reversed, v̄ becomes v̄ − Re(vᴴv̄)·v
+//! and what phases ask for, and then
 //!
 //! ```text
 //! Ā = V⁻ᴴ·M̄·Vᴴ,   M̄_ij = (VᴴV̄)_ij/(w_j − w_i)* + w̄_i·δ_ij.
 //! ```
 //!
-//! Boeddeker, Hanebrink, Drude, Heymann, Haeb-Umbach, arXiv:1701.00392; Giles, "Collected matrix derivative results" (2008).
-//! The vectors of equal values mix freely, as for Hermitian matrices, and their values have equal cotangents. A defective matrix has no
-//! derivative.
+//! Boeddeker, Hanebrink, Drude, Heymann, Haeb-Umbach, arXiv:1701.00392; Giles, "Collected matrix derivative results"
+//! (2008). The vectors of equal values mix freely, as for Hermitian matrices, and their values have equal cotangents. A
+//! defective matrix has no derivative.
 
 use tensoroxide_dense::{eig as decompose, lu, Element};
 use tensoroxide_tensor::{Complex64, Real, Scalar};
@@ -24,8 +25,9 @@ use crate::{Error, Phases};
 
 /// V⁻¹, with its tangent.
 ///
-/// Its rows are as long as the values are sensitive. Rounding makes two values of what should be one of a defective matrix, whose
-/// distance is then as small as that sensitivity makes rounding large; if it does not, V⁻¹ is larger than 1/√eps.
+/// Its rows are as long as the values are sensitive. Rounding makes two values of what should be one of a defective
+/// matrix, whose distance is then as small as that sensitivity makes rounding large; if it does not, V⁻¹ is larger than
+/// 1/√eps.
 fn inverse<'w, T: Element>(
     (w, v): (&Dual<'w, T>, &Dual<'w, T>),
     groups: &Groups<'_>,
@@ -130,8 +132,8 @@ fn cotangent<'w, T: Element>(
     Ok(vec![Some(scope.product(inverse.h(), inner.n())?)])
 }
 
-/// Adds the cotangents of the values to the diagonal, their mean for equal ones; returns the norm of the rest, in units of a cotangent
-/// of vectors.
+/// Adds the cotangents of the values to the diagonal, their mean for equal ones; returns the norm of the rest, in units
+/// of a cotangent of vectors.
 fn add_values<'w, T: Element>(
     m: &mut Dual<'w, T>,
     wb: &Dual<'w, T>,

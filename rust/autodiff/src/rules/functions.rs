@@ -1,7 +1,7 @@
 //! Functions of Hermitian matrices, X = V·f(w)·Vᴴ.
 //!
-//! The derivative along a Hermitian D is V·(f[w_i, w_j]·(VᴴDV)_ij)·Vᴴ with the divided differences of f (Daleckii and Kreĭn; Higham,
-//! *Functions of Matrices*, Theorem 3.11), its own adjoint. The second one along D and E has
+//! The derivative along a Hermitian D is V·(f[w_i, w_j]·(VᴴDV)_ij)·Vᴴ with the divided differences of f (Daleckii and
+//! Kreĭn; Higham, *Functions of Matrices*, Theorem 3.11), its own adjoint. The second one along D and E has
 //!
 //! ```text
 //! Σ_j f[w_i, w_j, w_k]·(D_ij·E_jk + E_ij·D_jk) = ([F∘D, E] + [F∘E, D])_ik/(w_i − w_k),   F_ij = f[w_i, w_j],
@@ -164,8 +164,8 @@ fn second(f: Function, a: f64, b: f64, c: f64) -> f64 {
     }
 }
 
-/// The Taylor series of f[a, b, c] about the mean: Σ f⁽ⁿ⁺²⁾/(n + 2)!·h_n(a, b, c) with the complete homogeneous polynomials of the
-/// distances. These are below 1/2, or a fifth of the mean, so that 30 terms are more than enough.
+/// The Taylor series of f[a, b, c] about the mean: Σ f⁽ⁿ⁺²⁾/(n + 2)!·h_n(a, b, c) with the complete homogeneous
+/// polynomials of the distances. These are below 1/2, or a fifth of the mean, so that 30 terms are more than enough.
 fn series(f: Function, x: [f64; 3]) -> f64 {
     let mean = (x[0] + x[1] + x[2]) / 3.0;
     let unit = if f == Function::Log { mean } else { 1.0 };
@@ -196,7 +196,8 @@ fn series(f: Function, x: [f64; 3]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Against differences of divided differences of arguments that are far from each other, and by continuity near equal ones.
+    /// Against differences of divided differences of arguments that are far from each other, and by continuity near
+    /// equal ones.
     #[test]
     fn divided_differences() {
         let value = |f: Function, x: f64| match f {

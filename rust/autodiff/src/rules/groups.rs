@@ -1,17 +1,19 @@
 //! Equal values: singular values or eigenvalues that differ by no more than rounding, and what a derivative is there.
 //!
-//! The vectors of equal values mix freely, so that a smooth function of the matrix cannot depend on the mixture. Terms with
-//! the reciprocal of a difference of equal values then have vanishing numerators; they are dropped, and numerators that do not
-//! vanish are reported. What is left of such a term in the limit of equal values is a Hermitian matrix H on the space of the
-//! vectors. The cotangents x̄ of the values are its diagonal; let B be the Hermitian part of UᴴŪ + VᴴV̄ (or of VᴴV̄) there.
+//! The vectors of equal values mix freely, so that a smooth function of the matrix cannot depend on the mixture. Terms
+//! with the reciprocal of a difference of equal values then have vanishing numerators; they are dropped, and numerators
+//! that do not vanish are reported. What is left of such a term in the limit of equal values is a Hermitian matrix H on
+//! the space of the vectors. The cotangents x̄ of the values are its diagonal; let B be the Hermitian part of UᴴŪ +
+//! VᴴV̄ (or of VᴴV̄) there.
 //!
 //! - A loss that knows the values by symmetric functions, and the vectors by the space that they span, has H = c·1: the
 //!   cotangents of equal values are equal.
-//! - A loss of U·f(S)·Vᴴ (or V·f(w)·Vᴴ) has H = f′/(2f)·B, since Ū = N·f and V̄ = Nᴴ·f in the basis of the vectors, so that
-//!   B = f·(N + Nᴴ), and H = f′·(N + Nᴴ)/2. Its factor is known where the diagonals of both are proportional.
+//! - A loss of U·f(S)·Vᴴ (or V·f(w)·Vᴴ) has H = f′/(2f)·B, since Ū = N·f and V̄ = Nᴴ·f in the basis of the vectors, so
+//!   that B = f·(N + Nᴴ), and H = f′·(N + Nᴴ)/2. Its factor is known where the diagonals of both are proportional.
 //! - A loss with both terms is known from three equal values on, where c and the factor are overdetermined.
 //!
-//! Where none of these fits, or two fit and differ, the loss depends on the mixture, or is not known from its cotangents: reported.
+//! Where none of these fits, or two fit and differ, the loss depends on the mixture, or is not known from its
+//! cotangents: reported.
 
 use tensoroxide_dense::{Element, Matrix, Memory};
 use tensoroxide_tensor::Real;
@@ -78,8 +80,9 @@ impl<'w> Groups<'w> {
         norm
     }
 
-    /// A second derivative at equal values needs more than the first derivatives, but for losses that do not depend on the
-    /// vectors of a group and depend on its values alike. Refuses all others: `blocks` are P and Q, `xb` the cotangents of the values.
+    /// A second derivative at equal values needs more than the first derivatives, but for losses that do not depend on
+    /// the vectors of a group and depend on its values alike. Refuses all others: `blocks` are P and Q, `xb` the
+    /// cotangents of the values.
     pub(super) fn refuse_second<T: Element>(
         &self,
         w: &Dual<'_, T>,
@@ -107,9 +110,9 @@ impl<'w> Groups<'w> {
         }
     }
 
-    /// Adds H to M: the cotangents of the values on the diagonal, and what the head of this file says for equal ones. Values
-    /// with numbers from `end` on are left out. Returns the norm of what depends on the gauge, in units of a cotangent of
-    /// vectors, `whole` being that of the whole.
+    /// Adds H to M: the cotangents of the values on the diagonal, and what the head of this file says for equal ones.
+    /// Values with numbers from `end` on are left out. Returns the norm of what depends on the gauge, in units of a
+    /// cotangent of vectors, `whole` being that of the whole.
     pub(super) fn add_values<T: Element>(
         &self,
         m: &mut Dual<'w, T>,
@@ -147,8 +150,8 @@ impl<'w> Groups<'w> {
     }
 }
 
-/// The constant c and the factor ρ of H = c·1 + ρ·B from the diagonals of H and B and the norm of the rest of B; and the norm of
-/// what does not fit, if that is not below the tolerance.
+/// The constant c and the factor ρ of H = c·1 + ρ·B from the diagonals of H and B and the norm of the rest of B; and
+/// the norm of what does not fit, if that is not below the tolerance.
 fn fit(h: &[f64], b: &[f64], off: f64, tolerance: f64) -> (f64, f64, f64) {
     let dot = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f64>();
     let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
@@ -191,10 +194,10 @@ pub(super) fn size<T: Element>(x: &Matrix<'_, T>, some: impl Fn(usize, usize) ->
     norm
 }
 
-/// For i ≤ j and the weights [a, b] of such a pair, the matrix of P↓_ij·a + Q↓_ij·b at (i, j) and of P↓_ij*·b + Q↓_ij*·a at (j, i),
-/// where X↓ = (X − Xᴴ)/2: what antihermitian parts become when those of P + Q are multiplied by the antisymmetric (a + b)/2, and those
-/// of P − Q by the symmetric (a − b)/2. `slopes` are the tangents of the weights, if they have any. In one pass, since next to
-/// the products of a rule the passes over matrices count.
+/// For i ≤ j and the weights [a, b] of such a pair, the matrix of P↓_ij·a + Q↓_ij·b at (i, j) and of P↓_ij*·b +
+/// Q↓_ij*·a at (j, i), where X↓ = (X − Xᴴ)/2: what antihermitian parts become when those of P + Q are multiplied by the
+/// antisymmetric (a + b)/2, and those of P − Q by the symmetric (a − b)/2. `slopes` are the tangents of the weights, if
+/// they have any. In one pass, since next to the products of a rule the passes over matrices count.
 pub(super) fn antihermitian<'w, T: Element>(
     n: usize,
     [p, q]: [Option<&Dual<'w, T>>; 2],

@@ -7,8 +7,9 @@
 //! | nuclear | U·Vᴴ over the values that are not 0 |
 //! | 1, ∞ | the phases of the column, or row, of the largest sum |
 //!
-//! Where a norm has a kink, at 0, for equal largest values, columns or rows, for elements or singular values that vanish, G is a
-//! subgradient: the mean over the equal ones, 0 for what vanishes. Watson, Linear Algebra Appl. 170, 33 (1992).
+//! Where a norm has a kink, at 0, for equal largest values, columns or rows, for elements or singular values that
+//! vanish, G is a subgradient: the mean over the equal ones, 0 for what vanishes. Watson, Linear Algebra Appl. 170, 33
+//! (1992).
 
 use tensoroxide_dense::{Element, Matrix};
 use tensoroxide_linalg::Norm;

@@ -1,8 +1,9 @@
-//! The phases of complex vectors: the entry that leads a vector, the first of largest modulus, is real and positive, and stays
-//! so when the matrix changes.
+//! The phases of complex vectors: the entry that leads a vector, the first of largest modulus, is real and positive,
+//! and stays so when the matrix changes.
 //!
-//! A tangent u̇ that knows nothing of that becomes u̇ + iθ·u with θ = −Im(u̇_l)/u_l for the leading entry l. A loss changes by
-//! g·θ with g = Im(uᴴū) (and its like for the vectors that turn with u), so that the cotangent of u gets −i·g/u_l at entry l.
+//! A tangent u̇ that knows nothing of that becomes u̇ + iθ·u with θ = −Im(u̇_l)/u_l for the leading entry l. A loss
+//! changes by g·θ with g = Im(uᴴū) (and its like for the vectors that turn with u), so that the cotangent of u gets
+//! −i·g/u_l at entry l.
 
 use tensoroxide_dense::{Element, Memory};
 use tensoroxide_linalg::leading;
@@ -43,8 +44,8 @@ impl<'a, 'w, T: Element> Leads<'a, 'w, T> {
         Ok(turns)
     }
 
-    /// What the cotangents of the leading entries get; adds to P = UᴴŪ what that makes of it. `g` has the phase-dependent parts as
-    /// imaginary parts.
+    /// What the cotangents of the leading entries get; adds to P = UᴴŪ what that makes of it. `g` has the
+    /// phase-dependent parts as imaginary parts.
     pub(super) fn correct(&self, p: &mut Dual<'w, T>, g: Dual<'w, T>, scope: Scope<'w>) -> Result<Dual<'w, T>, Error> {
         let n = g.rows();
         let turns = self.turns(g, scope)?;

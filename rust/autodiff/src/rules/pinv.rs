@@ -5,8 +5,8 @@
 //! Ā = −Xᴴ·X̄·Xᴴ + (1 − A·X)·X̄ᴴ·X·Xᴴ + Xᴴ·X·X̄ᴴ·(1 − X·A).
 //! ```
 //!
-//! Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973). The rank is the one that X was made with. Along other directions X is
-//! not even continuous.
+//! Golub and Pereyra, SIAM J. Numer. Anal. 10, 413 (1973). The rank is the one that X was made with. Along other
+//! directions X is not even continuous.
 
 use tensoroxide_dense::Element;
 

@@ -12,8 +12,8 @@
 //! Ā = 2·W·Z + W·P̄↑ + (1 − WWᴴ)W̄·P⁻¹.
 //! ```
 //!
-//! Only sums of singular values are divided by: equal ones do no harm. Where values vanish, W is not unique, and P has a kink
-//! as |x| has: what depends on either is reported.
+//! Only sums of singular values are divided by: equal ones do no harm. Where values vanish, W is not unique, and P has
+//! a kink as |x| has: what depends on either is reported.
 
 use tensoroxide_dense::{eigh, Element};
 use tensoroxide_tensor::Real;
@@ -23,7 +23,8 @@ use super::groups::{inverses, reciprocals, size};
 use crate::dual::{norm, Dual, Op, Scope};
 use crate::Error;
 
-/// P with its eigenvalues and vectors, which are constants: derivatives of what P is divided by are found without theirs.
+/// P with its eigenvalues and vectors, which are constants: derivatives of what P is divided by are found without
+/// theirs.
 struct Divisor<'a, 'w, T: Element> {
     p: &'a Dual<'w, T>,
     v: Dual<'w, T>,

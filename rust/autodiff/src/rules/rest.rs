@@ -1,9 +1,10 @@
 //! What was cut off by a truncation, and the equations in which it counts (`trunc.rs`).
 //!
-//! With A′ = Q·t·Rᴴ they are equations of two numbers in the bases Q and R. That costs a decomposition. Where few values are kept, and
-//! their smallest s stands clear of the largest t, products with A′ are enough: (1 − A′A′ᴴ/s²)·γ = (x + A′y/s)/s is
-//! positive definite with a condition of 1/(1 − t²/s²), for each kept vector with its own s, and conjugate gradients solve all of them
-//! together. How large t is, ‖A′‖ bounds, or else a few steps of the Lanczos method estimate.
+//! With A′ = Q·t·Rᴴ they are equations of two numbers in the bases Q and R. That costs a decomposition. Where few
+//! values are kept, and their smallest s stands clear of the largest t, products with A′ are enough: (1 − A′A′ᴴ/s²)·γ =
+//! (x + A′y/s)/s is positive definite with a condition of 1/(1 − t²/s²), for each kept vector with its own s, and
+//! conjugate gradients solve all of them together. How large t is, ‖A′‖ bounds, or else a few steps of the Lanczos
+//! method estimate.
 
 use tensoroxide_dense::{eigh, gemm, svd, Element, MatMut, MatRef};
 use tensoroxide_krylov::{solve, Eigsolve, Lanczos, Which};
@@ -133,8 +134,8 @@ pub(super) struct HermitianRest<'a, 'w, T: Element> {
     whole: Option<Shifted<'w, T>>,
 }
 
-/// A′ + c·V·Vᴴ, where c is far from all eigenvalues, and its decomposition, which is constant: the kept vectors are out of the
-/// way, as 0 may be among the values, too.
+/// A′ + c·V·Vᴴ, where c is far from all eigenvalues, and its decomposition, which is constant: the kept vectors are out
+/// of the way, as 0 may be among the values, too.
 struct Shifted<'w, T: Element> {
     a: Dual<'w, T>,
     q: Dual<'w, T>,
@@ -210,7 +211,8 @@ impl<'a, 'w, T: Element> HermitianRest<'a, 'w, T> {
     }
 }
 
-/// Whether A′ is so far below the smallest modulus of the values that conjugate gradients cost less than a decomposition.
+/// Whether A′ is so far below the smallest modulus of the values that conjugate gradients cost less than a
+/// decomposition.
 fn products_are_enough<T: Element>(a: &Dual<'_, T>, s: &Dual<'_, T>, scope: Scope<'_>) -> Result<bool, Error> {
     let (m, n) = (a.rows(), a.cols());
     let least = s.value.elements().iter().map(|s| s.re().to_f64().abs()).fold(f64::INFINITY, f64::min);
@@ -221,7 +223,8 @@ fn products_are_enough<T: Element>(a: &Dual<'_, T>, s: &Dual<'_, T>, scope: Scop
     if size <= CLEAR * least {
         return Ok(true);
     }
-    // Of A′/‖A′‖, so that no square over- or underflows. The start is not orthogonal to the vector of t, or hardly ever.
+    // Of A′/‖A′‖, so that no square over- or underflows. The start is not orthogonal to the vector of t, or hardly
+    // ever.
     let unit = T::from_real(real::<T>(1.0 / size));
     let options = Eigsolve { which: Which::LargestReal, krylovdim: 24, maxiter: 1, tol: 1e-3, ..Eigsolve::default() };
     let mut lanczos = Lanczos::<T>::default();

@@ -1,15 +1,15 @@
 //! The Schur decomposition A = Z·T·Zᴴ with triangular T.
 //!
-//! With M = ZᴴȦZ and antihermitian Ω = ZᴴŻ: Ṫ = M + T·Ω − Ω·T, of which nothing is below the diagonal. With L the part of Ω below
-//! the diagonal this is (T·L − L·T)_ij = −M_ij for i > j, a triangular system, and Ω = L − Lᴴ + iθ with the phases θ
-//! of `phases.rs`. Reversed, with Y = ZᴴZ̄ + TᴴT̄ − T̄Tᴴ for the upper triangle T̄:
+//! With M = ZᴴȦZ and antihermitian Ω = ZᴴŻ: Ṫ = M + T·Ω − Ω·T, of which nothing is below the diagonal. With L the part
+//! of Ω below the diagonal this is (T·L − L·T)_ij = −M_ij for i > j, a triangular system, and Ω = L − Lᴴ + iθ with the
+//! phases θ of `phases.rs`. Reversed, with Y = ZᴴZ̄ + TᴴT̄ − T̄Tᴴ for the upper triangle T̄:
 //!
 //! ```text
 //! Ā = Z·(T̄ − X)·Zᴴ,   (TᴴX − XTᴴ)_ij = (Y − Yᴴ)_ij for i > j.
 //! ```
 //!
-//! Equal values on the diagonal have no derivative but along directions, and for losses, that do not ask for their part. A block of
-//! 2×2 on the diagonal of a real T is turned into its standard form by a driver's choice: undefined.
+//! Equal values on the diagonal have no derivative but along directions, and for losses, that do not ask for their
+//! part. A block of 2×2 on the diagonal of a real T is turned into its standard form by a driver's choice: undefined.
 
 use tensoroxide_dense::{Element, Matrix};
 
@@ -35,8 +35,8 @@ impl<'a, 'w, T: Element> Triangular<'a, 'w, T> {
         Ok(Triangular { t, groups: Groups::of(&diagonal.value, t.rows(), scope)? })
     }
 
-    /// Below the diagonal, where only that of C counts: the X with T·X − X·T = C, or with Tᴴ·X − X·Tᴴ = C there; and the norm of what
-    /// C has where there is none.
+    /// Below the diagonal, where only that of C counts: the X with T·X − X·T = C, or with Tᴴ·X − X·Tᴴ = C there; and
+    /// the norm of what C has where there is none.
     fn solve(&self, c: &Dual<'w, T>, adjoint: bool, scope: Scope<'w>) -> Result<(Dual<'w, T>, f64), Error> {
         let apply = |c: &Matrix<'w, T>| -> Result<(Matrix<'w, T>, f64), Error> {
             let mut x = scope.with.copy_of(c.as_ref(), false)?;

@@ -1,23 +1,26 @@
-//! The singular value decomposition A = U·S·Vᴴ: thin, full, and values alone; and what the truncated one shares with it.
+//! The singular value decomposition A = U·S·Vᴴ: thin, full, and values alone; and what the truncated one shares with
+//! it.
 //!
-//! With M = UᴴȦV, antihermitian ΩU = UᴴU̇ and ΩV = VᴴV̇ follow from M = ΩU·S + Ṡ − S·ΩV. Their sum and difference decouple:
+//! With M = UᴴȦV, antihermitian ΩU = UᴴU̇ and ΩV = VᴴV̇ follow from M = ΩU·S + Ṡ − S·ΩV. Their sum and difference
+//! decouple:
 //!
 //! ```text
 //! (ΩU + ΩV)_ij = (M + Mᴴ)_ij/(s_j − s_i),   (ΩU − ΩV)_ij = (M − Mᴴ)_ij/(s_j + s_i),   Ṡ = Re diag M,
 //! ```
 //!
-//! where i = j of the second says what the phases of U and V have to do with each other, and the first leaves them free together.
-//! Outside of U, U̇ has (1 − UUᴴ)ȦV·S⁻¹, and V̇ has (1 − VVᴴ)ȦᴴU·S⁻¹. Reversed, with P = UᴴŪ, Q = VᴴV̄ and X↓ = (X − Xᴴ)/2:
+//! where i = j of the second says what the phases of U and V have to do with each other, and the first leaves them free
+//! together. Outside of U, U̇ has (1 − UUᴴ)ȦV·S⁻¹, and V̇ has (1 − VVᴴ)ȦᴴU·S⁻¹. Reversed, with P = UᴴŪ, Q = VᴴV̄ and X↓
+//! = (X − Xᴴ)/2:
 //!
 //! ```text
 //! Ā = U·M̄·Vᴴ + (1 − UUᴴ)Ū·S⁻¹·Vᴴ + U·S⁻¹·V̄ᴴ(1 − VVᴴ),
 //! M̄_ij = (P + Q)↓_ij/(s_j − s_i) + (P − Q)↓_ij/(s_j + s_i) + S̄_i·δ_ij.
 //! ```
 //!
-//! Townsend, "Differentiating the singular value decomposition" (2016); Wan and Zhang, arXiv:1909.02659, for complex numbers.
-//! Differences of equal values: `groups.rs`; phases: `phases.rs`. Vectors of values that are 0 mix freely with each other and with
-//! all that is orthogonal to U (or V), and on the two sides independently: none of their terms may stay, nor may S̄, unless
-//! there is one such vector on either side, and a sign cannot change.
+//! Townsend, "Differentiating the singular value decomposition" (2016); Wan and Zhang, arXiv:1909.02659, for complex
+//! numbers. Differences of equal values: `groups.rs`; phases: `phases.rs`. Vectors of values that are 0 mix freely with
+//! each other and with all that is orthogonal to U (or V), and on the two sides independently: none of their terms may
+//! stay, nor may S̄, unless there is one such vector on either side, and a sign cannot change.
 
 use tensoroxide_dense::{svd, Element, Matrix};
 use tensoroxide_tensor::Real;
@@ -439,7 +442,8 @@ pub(super) fn full_vjp<'w, T: Element>(
     vjp(Factors { u: &u, s: &y[1], vh: &vh }, b, scope)
 }
 
-/// The tangent of all columns from that of the first ones, U₁: the others have −U₁·U̇₁ᴴ·U₂, with their phases as they are fixed.
+/// The tangent of all columns from that of the first ones, U₁: the others have −U₁·U̇₁ᴴ·U₂, with their phases as they
+/// are fixed.
 fn further_jvp<'w, T: Element>(
     all: &Dual<'w, T>,
     first: &Dual<'w, T>,

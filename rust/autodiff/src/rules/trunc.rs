@@ -6,10 +6,10 @@
 //! γ·S − A′·η = (1 − UUᴴ)ȦV,   η·S − A′ᴴ·γ = (1 − VVᴴ)ȦᴴU,
 //! ```
 //!
-//! and the cotangent of A has γ·Vᴴ + U·ηᴴ, where γ and η solve the same equations, which are Hermitian, for (1 − UUᴴ)Ū and
-//! (1 − VVᴴ)V̄; what is within the spaces is as for the whole decomposition. The error ϵ = ‖A′‖ has the cotangent A′/ϵ, since
-//! A′ is orthogonal to all changes of what was kept. For Hermitian A = V·w·Vᴴ + A′: γ·w − A′·γ = (1 − VVᴴ)ȦV.
-//! Francuz, Schuch, Vanhecke, arXiv:2311.11894.
+//! and the cotangent of A has γ·Vᴴ + U·ηᴴ, where γ and η solve the same equations, which are Hermitian, for (1 − UUᴴ)Ū
+//! and (1 − VVᴴ)V̄; what is within the spaces is as for the whole decomposition. The error ϵ = ‖A′‖ has the cotangent
+//! A′/ϵ, since A′ is orthogonal to all changes of what was kept. For Hermitian A = V·w·Vᴴ + A′: γ·w − A′·γ = (1 −
+//! VVᴴ)ȦV. Francuz, Schuch, Vanhecke, arXiv:2311.11894.
 //!
 //! Who solves the equations: `rest.rs`.
 
