@@ -114,7 +114,7 @@ fn further_columns_through_their_space() {
             let (value, nb) = of_the_space(&weight, &y[0], 0);
             (value, vec![Some(nb)])
         };
-        Case::new(Operation::QrNull).check_loss::<T>(&[tall.clone()], &tangent, loss, DIFFERENCES);
+        Case::new(Operation::QrNull).check_loss::<T>(std::slice::from_ref(&tall), &tangent, loss, DIFFERENCES);
         let rb = random(&[6, 3], complex, 4);
         let loss = |y: &[Array]| {
             let (value, qb) = of_the_space(&weight, &y[0], 3);
@@ -124,14 +124,14 @@ fn further_columns_through_their_space() {
             let of_q: f64 = first.data.iter().zip(&y[0].data).map(|(x, y)| (x.conj() * y).re).sum();
             (value + of_r + of_q, vec![Some(qb.plus(1.0, &first)), Some(rb.clone())])
         };
-        Case::new(Operation::QrFull).check_loss::<T>(&[tall.clone()], &tangent, loss, DIFFERENCES);
+        Case::new(Operation::QrFull).check_loss::<T>(std::slice::from_ref(&tall), &tangent, loss, DIFFERENCES);
 
         let (wide, tangent) = (tall.adjoint(), [tangent[0].as_ref().map(Array::adjoint)]);
         let loss = |y: &[Array]| {
             let (value, nb) = of_the_space(&weight, &y[0].adjoint(), 0);
             (value, vec![Some(nb.adjoint())])
         };
-        Case::new(Operation::LqNull).check_loss::<T>(&[wide.clone()], &tangent, loss, DIFFERENCES);
+        Case::new(Operation::LqNull).check_loss::<T>(std::slice::from_ref(&wide), &tangent, loss, DIFFERENCES);
         let loss = |y: &[Array]| {
             let (value, qb) = of_the_space(&weight, &y[1].adjoint(), 3);
             (value, vec![None, Some(qb.adjoint())])
@@ -141,8 +141,8 @@ fn further_columns_through_their_space() {
         // A cotangent that turns them in their space is not one of a function of A.
         for operation in [Operation::QrNull, Operation::QrFull] {
             let case = Case::new(operation);
-            let y = case.evaluate::<T>(&[tall.clone()]).unwrap();
-            let refused = case.vjp::<T>(&[tall.clone()], &y, &case.cotangents::<T>(&y, 5));
+            let y = case.evaluate::<T>(std::slice::from_ref(&tall)).unwrap();
+            let refused = case.vjp::<T>(std::slice::from_ref(&tall), &y, &case.cotangents::<T>(&y, 5));
             assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
         }
     }
@@ -222,20 +222,20 @@ fn qr_of_dependent_columns() {
 
 /// A cotangent of what is determined gives the derivative along `dx`; another one is refused, or reported.
 fn determined_and_free<T: Element>(case: Case, x: Array, dx: Array, yb: [Option<Array>; 2], free: [Option<Array>; 2]) {
-    let y = case.evaluate::<T>(&[x.clone()]).unwrap();
+    let y = case.evaluate::<T>(std::slice::from_ref(&x)).unwrap();
     let value = |t: f64| {
         let y = case.evaluate::<T>(&[x.plus(t, &dx)]).unwrap();
         let value = common::dot(&yb, &[Some(y[0].clone()), Some(y[1].clone())]);
         vec![Some(Array::new(&[], |_| value.into()))]
     };
-    let gradient = case.vjp::<T>(&[x.clone()], &y, &yb).unwrap().0;
+    let gradient = case.vjp::<T>(std::slice::from_ref(&x), &y, &yb).unwrap().0;
     let found = common::dot(&gradient, &[Some(dx.clone())]);
     let expected = common::differences(1e-3, value);
     common::assert_close("what is determined", &[Some(Array::new(&[], |_| found.into()))], &expected, DIFFERENCES);
 
-    let refused = case.vjp::<T>(&[x.clone()], &y, &free);
+    let refused = case.vjp::<T>(std::slice::from_ref(&x), &y, &free);
     assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
-    let refused = case.jvp::<T>(&[x.clone()], &y, &[Some(dx)]);
+    let refused = case.jvp::<T>(std::slice::from_ref(&x), &y, &[Some(dx)]);
     assert!(matches!(refused, Err(Error::GaugeDependent { .. })), "{refused:?}");
     let case = Case { options: Options { on_gauge: OnGauge::Report, ..case.options }, ..case };
     let (gradient, report) = case.vjp::<T>(&[x], &y, &free).unwrap();
@@ -384,10 +384,10 @@ fn cholesky() {
     for shape in [&[0, 0][..], &[1, 1], &[4, 4], &[3, 3, 2]] {
         let case = Case::new(Operation::Cholesky);
         let (x, dx) = (random(shape, false, 1).positive(1.0), random(shape, false, 2).hermitian());
-        case.check_along::<f64>(&[x.clone()], &[Some(dx.clone())], 1e-3, DIFFERENCES);
+        case.check_along::<f64>(std::slice::from_ref(&x), &[Some(dx.clone())], 1e-3, DIFFERENCES);
         case.check_single::<f32, f64>(&[x], &[Some(dx)], 1e-4);
         let (x, dx) = (random(shape, true, 1).positive(1.0), random(shape, true, 2).hermitian());
-        case.check_along::<Complex64>(&[x.clone()], &[Some(dx.clone())], 1e-3, DIFFERENCES);
+        case.check_along::<Complex64>(std::slice::from_ref(&x), &[Some(dx.clone())], 1e-3, DIFFERENCES);
         case.check_single::<Complex32, Complex64>(&[x], &[Some(dx)], 1e-4);
     }
     // A gradient by which one can descend is Hermitian itself.

@@ -198,7 +198,8 @@ impl<'w, T: Element> Lu<'w, T> {
             x[j] = (x[j] - dot(&column[..j], &x[..j])) / column[j].conj();
         }
         for j in (0..n).rev() {
-            x[j] = x[j] - dot(&self.factors.col(j)[j + 1..], &x[j + 1..]);
+            let below = dot(&self.factors.col(j)[j + 1..], &x[j + 1..]);
+            x[j] -= below;
         }
     }
 
