@@ -16,18 +16,22 @@ tangent(::Nothing, primal) = NoTangent()
 tangent(dy, primal) = dy
 tangent(dy::Tuple, primal::Tuple) = Tangent{typeof(primal)}(map(tangent, dy, primal)...)
 
-project(argument::Union{Number,AbstractArray}) = ProjectTo(argument)
-project(argument) = _ -> NoTangent()
+"Thunks of the arguments' cotangents, which the first one that is asked for has `compute` find, all together."
+function lazily(compute, arguments...)
+    found = Ref{Any}(nothing)
+    all() = found[] === nothing ? (found[] = compute()) : found[]
+    return ntuple(k -> lazy(() -> all()[k], arguments[k]), length(arguments))
+end
+lazy(get, argument::Union{Number,AbstractArray}) = (project = ProjectTo(argument); @thunk(project(tangent(get(), nothing))))
+lazy(get, argument) = NoTangent()
 
 for (f, _, _) in TensorOxide.RULES
     @eval function ChainRulesCore.rrule(::typeof($f), arguments...; options...)
         results = $f(arguments...; options...)
-        projections = map(project, arguments)
-        function pullback(cotangents)
-            x̄ = TensorOxide.pullback($f, arguments, results, plain(cotangents); options...)
-            return (NoTangent(), map((p, x̄) -> p(tangent(x̄, nothing)), projections, x̄)...)
-        end
-        return results, pullback
+        back(cotangents) = (NoTangent(), lazily(arguments...) do
+            TensorOxide.pullback($f, arguments, results, plain(cotangents); options...)
+        end...)
+        return results, back
     end
 
     @eval function ChainRulesCore.frule((own, tangents...), ::typeof($f), arguments...; options...)
@@ -40,8 +44,7 @@ end
 function ChainRulesCore.rrule(::typeof(einsum), expression, As...; conj = nothing, semiring = nothing)
     semiring === nothing || throw(ArgumentError("a contraction over a semiring has no derivative"))
     C, record = TensorOxide.recorded(einsum, expression, As...; conj = conj)
-    projections = map(project, As)
-    back(C̄) = (NoTangent(), NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄); last = true))...)
+    back(C̄) = (NoTangent(), NoTangent(), lazily(() -> TensorOxide.pullback(record, plain(C̄); last = true), As...)...)
     return C, back
 end
 function ChainRulesCore.frule((own, tangents...), ::typeof(einsum), arguments...; conj = nothing)
@@ -51,8 +54,7 @@ end
 
 function ChainRulesCore.rrule(plan::ContractionPlan, As...)
     C, record = TensorOxide.recorded(plan, As...)
-    projections = map(project, As)
-    back(C̄) = (NoTangent(), map((p, Ā) -> p(Ā), projections, TensorOxide.pullback(record, plain(C̄); last = true))...)
+    back(C̄) = (NoTangent(), lazily(() -> TensorOxide.pullback(record, plain(C̄); last = true), As...)...)
     return C, back
 end
 function ChainRulesCore.frule((own, tangents...), plan::ContractionPlan, As...)

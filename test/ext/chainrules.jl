@@ -38,9 +38,9 @@ end
 @testset "real input has real tangents" begin
     A = regular(Float64, 3)
     _, back = rrule(TO.eig_vals, A)
-    @test back(randn(ComplexF64, 3))[2] isa Matrix{Float64}
+    @test unthunk(back(randn(ComplexF64, 3))[2]) isa Matrix{Float64}
     _, back = rrule(TO.svd_compact, A)
-    @test back(Tangent{Any}(ZeroTangent(), randn(3), NoTangent()))[2] isa Matrix{Float64}
+    @test unthunk(back(Tangent{Any}(ZeroTangent(), randn(3), NoTangent()))[2]) isa Matrix{Float64}
     S, dS = frule((NoTangent(), randn(3, 3)), TO.svd_vals, A)
     @test dS isa Vector{Float64}
 end
@@ -48,8 +48,8 @@ end
 @testset "structured input has structured tangents" begin
     H = Hermitian(positive(ComplexF64, 3))
     _, back = rrule(TO.eigh_vals, H)
-    @test back(randn(3))[2] isa Hermitian
+    @test unthunk(back(randn(3))[2]) isa Hermitian
     D = UpperTriangular(regular(Float64, 3))
     _, back = rrule(TO.solve_triangular, D, randn(3))
-    @test back(randn(3))[2] isa UpperTriangular
+    @test unthunk(back(randn(3))[2]) isa UpperTriangular
 end
