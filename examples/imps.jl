@@ -115,11 +115,13 @@ function main(arguments = ARGS)
         haskey(options, name) || error("there is no option $name; there are $(join(sort(collect(keys(options))), ", "))")
         options[name] = value
     end
-    field, maxdim, iterations = parse(Float64, options["--field"]), parse(Int, options["--maxdim"]), parse(Int, options["--iterations"])
+    field = parse(Float64, options["--field"])
+    maxdim, iterations = parse(Int, options["--maxdim"]), parse(Int, options["--iterations"])
     seconds = @elapsed e, M, record = ground_state(bond(field); maxdim = maxdim, iterations = iterations)
     println("infinite transverse Ising chain, field $field, bond dimension $maxdim")
     for k in unique([1:10:length(record); length(record)])
-        println(lpad(k - 1, 5), "  energy ", rpad(round(record[k][1]; digits = 12), 16), "  |gradient| ", round(record[k][2]; sigdigits = 2))
+        println(lpad(k - 1, 5), "  energy ", rpad(round(record[k][1]; digits = 12), 16), "  |gradient| ",
+                round(record[k][2]; sigdigits = 2))
     end
     println("energy per site ", round(e; digits = 12), ", exact ", round(exact(field); digits = 12), ", above it by ",
             round(e - exact(field); sigdigits = 2), ", in ", round(seconds; digits = 1), " s")

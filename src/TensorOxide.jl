@@ -5,8 +5,9 @@ Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), an
 `MaxTimes`, `AndOr`, `PlusTimes`. The decompositions (`svd_compact`, `svd_full`, `svd_vals`, `svd_trunc`, `qr_compact`,
 `qr_full`, `qr_null`, `qr_pivoted`, `lq_compact`, `lq_full`, `lq_null`, `left_polar`, `right_polar`, `eigh_full`,
 `eigh_vals`, `eigh_range`, `eigh_trunc`, `lu`, `lu_complete`, `cholesky`), the solvers `solve`,
-`solve_triangular`, `lstsq`, `inv`, `pinv`, `det`, `logabsdet`, `expm`, `hermitian_function` and `matrix_norm`, the Krylov methods `eigsolve`,
-`exponentiate`, `linsolve`, the paths `contraction_path`,
+`solve_triangular`, `lstsq`, `inv`, `pinv`, `det`, `logabsdet`, `expm`, `hermitian_function` and `matrix_norm`, the
+Krylov methods `eigsolve`, `exponentiate`, `linsolve`, the derivatives `pullback`, `pushforward`, `pullback_pushforward`,
+`recorded`, `eigenpair_pullback`, the paths `contraction_path`,
 `save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
 `library_path` are called with the module's name before them.
 """

@@ -122,7 +122,8 @@ function output_like(plan::ContractionPlan{T}, C̄) where {T}
 end
 
 function slopes_like(As, tangents)
-    length(tangents) == length(As) || throw(DimensionMismatch("there are $(length(tangents)) tangents for $(length(As)) operands"))
+    length(tangents) == length(As) || throw(DimensionMismatch(
+        "there are $(length(tangents)) tangents for $(length(As)) operands"))
     return Any[slope_like(A, Ȧ) for (A, Ȧ) in zip(As, tangents)]
 end
 slope_like(A, ::Nothing) = nothing

@@ -111,11 +111,13 @@ end
     big[7:-2:3, 1:3] = A
     @test TO.pullback(TO.solve, (view(big, 7:-2:3, 1:3), B), X, X̄)[1] == Ā
     @test TO.pullback(TO.solve, (copy(A')', B), X, copy(X̄')')[2] == B̄
-    @test TO.pullback(TO.inv, (A,), TO.inv(A), Diagonal([1, 2, 3])) == TO.pullback(TO.inv, (A,), TO.inv(A), [1.0 0 0; 0 2 0; 0 0 3])
+    @test TO.pullback(TO.inv, (A,), TO.inv(A), Diagonal([1, 2, 3])) ==
+          TO.pullback(TO.inv, (A,), TO.inv(A), diagm(0 => [1.0, 2, 3]))
     # Missing cotangents are zeros; a complex cotangent of a real result counts with its real part.
     S = TO.svd_compact(A)
     @test TO.pullback(TO.svd_compact, (A,), S, nothing)[1] == zeros(3, 3)
-    @test TO.pullback(TO.svd_compact, (A,), S, (nothing, [1.0, 2, 3]))[1] ≈ TO.pullback(TO.svd_vals, (A,), S[2], [1 + 2im, 2, 3])[1]
+    @test TO.pullback(TO.svd_compact, (A,), S, (nothing, [1.0, 2, 3]))[1] ≈
+          TO.pullback(TO.svd_vals, (A,), S[2], [1 + 2im, 2, 3])[1]
     # A real matrix with complex arguments beside it is complex.
     @test TO.pullback(TO.solve, (A, complex(B)), complex(X), X̄)[1] ≈ Ā
     # Wrappers of triangles.

@@ -1,8 +1,9 @@
 //! Derivatives of what the engine computes: rules without state, and a tape over them.
 //!
-//! Floor 4 of the engine. For a real function L, the cotangent x̄ of x satisfies δL = Re⟨x̄, δx⟩, where ⟨·,·⟩
-//! conjugates its first argument. A `jvp` takes tangents of the inputs to tangents of the outputs, a `vjp` cotangents
-//! of the outputs to cotangents of the inputs; the tangent of a `vjp` is the second order.
+//! Floor 5 of the engine, above `krylov`, whose solver the derivative of an eigenpair needs. For a real function L,
+//! the cotangent x̄ of x satisfies δL = Re⟨x̄, δx⟩, where ⟨·,·⟩ conjugates its first argument. A `jvp` takes tangents of
+//! the inputs to tangents of the outputs, a `vjp` cotangents of the outputs to cotangents of the inputs; the tangent of
+//! a `vjp` is the second order.
 //!
 //! A [`tape::Tape`] puts them together. Two spins whose state is a product of matrices find the ground state of a
 //! Heisenberg bond, S₁·S₂ = (P − 1/2)/2 with the swap P, by following the gradient of their energy:
