@@ -166,7 +166,7 @@ impl<'w, T: Element> Lu<'w, T> {
     /// let (a, b) = (MatRef::from_slice(&a, 2, 2, 1, 2)?, MatRef::from_slice(&b, 2, 1, 1, 2)?);
     /// let lu = lu(a, false, Resources::of(&workspace))?;
     /// let x = lu.solve_adjoint(b, false, Resources::of(&workspace))?;
-    /// assert_eq!(x.col(0), [-0.5, 4.0]);
+    /// assert_eq!(x.col(0), [0.5, 4.0]);
     /// # Ok::<(), tensoroxide_dense::Error>(())
     /// ```
     pub fn solve_adjoint(&self, b: MatRef<T>, conj_b: bool, with: Resources<'w>) -> Result<Matrix<'w, T>, Error> {
