@@ -147,14 +147,15 @@ real_if(argument, Ā) = eltype(argument) <: Real && !(eltype(Ā) <: Real) ? real
 
 const GRADIENTS = ReentrantLock()
 
-"The engine's derivatives of a plan, made when they are first asked for."
+"The engine's derivatives of a plan, made when they are first asked for; later calls take no lock."
 function gradient_of(plan::ContractionPlan)
-    lock(GRADIENTS) do
-        if plan.gradient == C_NULL
-            handle = Ref{Ptr{Cvoid}}(C_NULL)
-            gradient_create(plan.handle, handle)
-            plan.gradient = handle[]
-        end
-        return plan.gradient
-    end
+    plan.gradient == C_NULL && lock(() -> make_gradient!(plan), GRADIENTS)
+    return plan.gradient
+end
+
+function make_gradient!(plan)
+    plan.gradient == C_NULL || return     # another task was faster
+    handle = Ref{Ptr{Cvoid}}(C_NULL)
+    gradient_create(plan.handle, handle)
+    plan.gradient = handle[]
 end

@@ -182,11 +182,10 @@ function matrices(split::Tuple, x)
     return length(x) == 1 ? (M,) : (M, reshape(x[2], prod(m), :))
 end
 
-common_type(As...) = mapreduce(A -> floating(eltype(A)), promote_type, As)
+common_type(A) = matrix_type(A)
+common_type(A, B) = system_type(A, B)
 tolerance(::Nothing) = -1.0
 tolerance(x::Real) = x >= 0 ? Float64(x) : throw(ArgumentError("a tolerance is $x, but must be 0 or positive"))
-
-floating(::Type{T}) where {T} = T <: Whole ? float(T) : T
 
 array_positions(f) = (1,)
 array_positions(::Union{typeof(solve),typeof(solve_triangular),typeof(lstsq)}) = (1, 2)
