@@ -2,7 +2,7 @@
 Tensor contractions and decompositions on Julia's strided arrays, computed by an engine written in Rust.
 
 Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), and the algebras `MaxPlus`, `MinPlus`,
-`MaxTimes`, `AndOr`, `PlusTimes`. The decompositions (`svd_compact`, `svd_full`, `svd_vals`, `svd_trunc`, `qr_compact`,
+`MaxTimes`, `AndOr`, `PlusTimes`; for other packages [`TensorOxideDriver`](@ref). The decompositions (`svd_compact`, `svd_full`, `svd_vals`, `svd_trunc`, `qr_compact`,
 `qr_full`, `qr_null`, `qr_pivoted`, `lq_compact`, `lq_full`, `lq_null`, `left_polar`, `right_polar`, `eigh_full`,
 `eigh_vals`, `eigh_range`, `eigh_trunc`, `lu`, `lu_complete`, `cholesky`), the solvers `solve`,
 `solve_triangular`, `lstsq`, `inv`, `pinv`, `det`, `logabsdet`, `expm`, `hermitian_function` and `matrix_norm`, the
@@ -17,6 +17,7 @@ using LinearAlgebra: LinearAlgebra, Adjoint, Diagonal, Hermitian, LowerTriangula
                      UnitLowerTriangular, UnitUpperTriangular, UpperTriangular
 
 export contraction_plan, einsum, einsum!
+export TensorOxideDriver
 export AndOr, MaxPlus, MaxTimes, MinPlus, PlusTimes
 
 include("compat.jl")
@@ -31,6 +32,7 @@ include("labels.jl")
 include("einsum.jl")
 include("argmax.jl")
 include("linalg.jl")
+include("driver.jl")
 include("krylov.jl")
 include("rules.jl")
 include("gradient.jl")

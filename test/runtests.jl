@@ -2,7 +2,7 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig",
+const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig", "driver",
                "linalg_solve", "krylov", "rules", "gradient", "oracles", "errors", "host", "doctests", "build", "examples"]
 
 include("layouts.jl")

@@ -1,8 +1,12 @@
-# The extensions, with the packages that they extend: every file of this folder whose packages can be loaded. Run it in an
-# environment that has them, `julia --project=ENV test/ext/runtests.jl`; what cannot be loaded is said and left out.
+# The extensions, with the packages that they extend: every file of this folder whose packages can be loaded, or those
+# named on the command line (without `.jl`). Run it in an environment that has them, `julia --project=ENV
+# test/ext/runtests.jl`; what cannot be loaded is said and left out.
 using TensorOxide, Test
 
-const EXTENSIONS = ["chainrules" => [:ChainRulesCore, :ChainRulesTestUtils], "zygote" => [:ChainRulesCore, :Zygote]]
+const EXTENSIONS = ["chainrules" => [:ChainRulesCore, :ChainRulesTestUtils], "zygote" => [:ChainRulesCore, :Zygote],
+                    "matrixalgebrakit" => [:MatrixAlgebraKit],
+                    "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra,
+                                                 :GenericSchur, :ChainRulesTestUtils, :Zygote]]
 
 "Why the packages cannot be loaded, or `nothing`."
 function missing_package(packages)
@@ -18,6 +22,7 @@ end
 
 @testset "extensions" begin
     for (file, packages) in EXTENSIONS
+        isempty(ARGS) || file in ARGS || continue
         reason = VERSION < v"1.9" ? "extensions want Julia 1.9" : missing_package(packages)
         if reason === nothing
             @testset "$file" begin
