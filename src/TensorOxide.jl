@@ -47,15 +47,24 @@ function __init__()
     return nothing
 end
 
-# The first contraction of a session should not wait for the compiler longer than it must.
-precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Any, UInt64, PathSearch, Any, Nothing))
-precompile(new_plan, (UInt, DataType, String, Any, Any, Nothing))
-for T in (Float64, ComplexF64)
+# The first contraction of a session should not wait for the compiler longer than it must: what does not depend on the
+# orders of tensors is compiled beforehand, and what places an array in a call's frame for the usual ones.
+precompile(plan_for, (DataType, String, Vector{Vector{Int}}, Nothing, UInt64, PathSearch, Nothing, Nothing))
+for E in (Nothing, String)
+    precompile(run_remembered!, (Sought{E}, DataType, Ptr{UInt8}, Ptr{DLTensor}, Bool, ComplexF64, ComplexF64))
+    precompile(run_new, (Sought{E}, DataType, Ptr{UInt8}, Ptr{Int64}, Ptr{Int64}))
+end
+for T in (Float32, Float64, ComplexF32, ComplexF64)
     precompile(svd_trunc, (Matrix{T},))
-    CACHES_NATIVE_CODE || continue
-    precompile(einsum, (String, Matrix{T}, Matrix{T}))
-    precompile(evaluate, (ContractionPlan{T,2,2,Nothing}, Matrix{T}, Matrix{T}))
-    precompile(ContractionPlan{T,2,2,Nothing}, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{2}, PlanInfo, Nothing))
+    for N in 0:8
+        precompile(place!, (Ptr{DLTensor}, Int, Ptr{Int64}, Array{T,N}, Int))
+        for M in 1:2
+            Plan = ContractionPlan{T,N,M,Nothing}
+            precompile(Plan, (Ptr{Cvoid}, String, Vector{Vector{Int}}, Dims{N}, PlanInfo, Nothing))
+            precompile(empty_output, (Plan,))
+        end
+    end
+    CACHES_NATIVE_CODE && precompile(einsum, (String, Matrix{T}, Matrix{T}))
 end
 
 end

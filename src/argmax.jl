@@ -33,7 +33,7 @@ function argmax_config(expression::Union{AbstractString,Pair}, @nospecialize(As.
     check_selective(semiring)
     T = element_type(semiring, As)
     Bs = prepare(T, As)
-    return argmax_config(cached_plan(semiring, T, text(expression), Bs, nothing), Bs...)
+    return argmax_config(cached_plan(semiring, T, expression, Bs, nothing), Bs...)
 end
 
 function argmax_config(plan::ContractionPlan{T,N}, @nospecialize(As...)) where {T,N}

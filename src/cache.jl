@@ -10,14 +10,20 @@
 mutable struct Remembered
     key::UInt
     expression::String
+    labels::Vector{Int64}       # as in a call's frame; empty where the call had a text
     semiring::Int32             # its code
     eltype::DataType
     shapes::Vector{Int}         # rank, extents, rank, extents, …
     conj::Vector{Bool}          # empty where none was given
     plan::ContractionPlan
+    # Of the plan, whose own type is only known at run time:
+    handle::Ptr{Cvoid}
+    extents::Vector{Int}        # of the output
+    dtype::DLDataType
     used::Bool                  # since a writer last looked for room
-    Remembered(key, expression, eltype, shapes, conj, @nospecialize(plan)) =
-        new(key, expression, code(plan.semiring), eltype, shapes, conj, plan, true)
+    Remembered(key, labels, eltype, shapes, conj, @nospecialize(plan)) =
+        new(key, plan.expression, labels, code(plan.semiring), eltype, shapes, conj, plan, plan.handle, Int[plan.output_size...],
+            dltype(eltype), true)
 end
 
 mutable struct PlanCache
@@ -37,47 +43,70 @@ const CACHE = PlanCache(Vector{Union{Nothing,Remembered}}(nothing, CACHED_PLANS)
 # Texts whose hash and comparison allocate nothing.
 const PlainText = Union{String,SubString{String}}
 
-@inline function cached_plan(semiring, ::Type{T}, expression::PlainText, As, conj) where {T}
-    key = fingerprint(hash(expression, hash(conj, objectid(T) ⊻ UInt(code(semiring)))), As)
-    plan = recall(key, semiring, T, expression, As, conj)
-    return plan === nothing ? new_plan(key, T, expression, As, conj, semiring) : plan
+"""
+What a plan is sought for: an expression, as a text or (then `expression` is `nothing`) as labels in the frame, and the
+operands' shapes in the frame. Nothing here, and nothing that takes it, is compiled anew for each order of a tensor.
+"""
+struct Sought{E<:Union{Nothing,PlainText}}
+    expression::E
+    labels::Ptr{Int64}
+    words::Int
+    tensors::Ptr{DLTensor}
+    count::Int
+    semiring::Int32
 end
 
-@noinline function new_plan(key, T::DataType, expression, @nospecialize(As), @nospecialize(conj), semiring)
-    made = plan_for(T, String(expression), lists(map(size, As)), conj, UInt64(0), PathSearch(), nothing, semiring)
-    remember!(key, made, T, conj)
-    return made
+function remembered(sought::Sought, T::DataType, conj = nothing)
+    key = fingerprint(sought, T, conj)
+    entry = recall(key, sought, T, conj)
+    return entry === nothing ? remember!(key, sought, T, conj) : entry
 end
 
-@inline fingerprint(h, ::Tuple{}) = h
-@inline fingerprint(h, As::Tuple) = fingerprint(mixed(h, first(As)), tail(As))
-fingerprint(h, As::Vector{Any}) = foldl(mixed, As; init = h)
+@inline mixed(h::UInt, word::Integer) = (h = (h ⊻ (word % UInt)) * (0x9e3779b97f4a7c15 % UInt); h ⊻ h >> 32)
 
-@inline function mixed(h::UInt, A::AbstractArray{T,N}) where {T,N}
-    for d in 1:N
-        h = (h ⊻ size(A, d)) * (0x9e3779b97f4a7c15 % UInt)
+function fingerprint(sought::Sought, T::DataType, conj)
+    h = mixed(hash(conj, objectid(T)), sought.semiring)
+    h = sought.expression === nothing ? h : hash(sought.expression, h)
+    for k in 1:sought.words
+        h = mixed(h, unsafe_load(sought.labels, k))
     end
-    return h ⊻ h >> 32 ⊻ N
+    for k in 1:sought.count
+        tensor = unsafe_load(sought.tensors, k)
+        for d in 1:tensor.ndim
+            h = mixed(h, unsafe_load(tensor.shape, d))
+        end
+        h = mixed(h, tensor.ndim)
+    end
+    return h
 end
 
 # The places of a key.
 @inline places(key) = (first = Int(key % UInt(CACHED_PLANS ÷ PLACES)) * PLACES; first+1:first+PLACES)
 
-@inline function recall(key, semiring, ::Type{T}, expression, As, conj) where {T}
+function recall(key, sought::Sought, T::DataType, conj)
     for place in places(key)
         found = @inbounds CACHE.places[place]
         found === nothing && continue
-        found.key == key && found.eltype === T && found.semiring == code(semiring) &&
-            found.expression == expression && same_conj(found.conj, conj) && same_shapes(found.shapes, 1, As) || continue
+        found.key == key && found.eltype === T && found.semiring == sought.semiring && same_labels(found, sought) &&
+            same_conj(found.conj, conj) && same_shapes(found.shapes, sought) || continue
         # Written only where it changes, so that threads that use one plan do not take the memory from each other.
         found.used || (found.used = true)
-        return found.plan
+        return found
     end
     return nothing
 end
 
-@inline same_conj(kept, ::Nothing) = isempty(kept)
-@inline function same_conj(kept, conj)
+same_labels(found, sought::Sought) = isempty(found.labels) && found.expression == sought.expression
+function same_labels(found, sought::Sought{Nothing})
+    length(found.labels) == sought.words || return false
+    for k in 1:sought.words
+        @inbounds found.labels[k] == unsafe_load(sought.labels, k) || return false
+    end
+    return true
+end
+
+same_conj(kept, ::Nothing) = isempty(kept)
+function same_conj(kept, conj)
     length(kept) == length(conj) || return false
     for k in eachindex(kept)
         kept[k] == conj[k] || return false
@@ -85,36 +114,41 @@ end
     return true
 end
 
-@inline same_shapes(shapes, at, ::Tuple{}) = at == length(shapes) + 1
-@inline function same_shapes(shapes, at, As::Tuple)
-    next = same_shape(shapes, at, size(first(As)))
-    return next != 0 && same_shapes(shapes, next, tail(As))
-end
-function same_shapes(shapes, at, As::Vector{Any})
-    for A in As
-        at = same_shape(shapes, at, size(A))
-        at == 0 && return false
+function same_shapes(shapes, sought::Sought)
+    at = 1
+    for k in 1:sought.count
+        tensor = unsafe_load(sought.tensors, k)
+        at + tensor.ndim <= length(shapes) && shapes[at] == tensor.ndim || return false
+        for d in 1:tensor.ndim
+            @inbounds shapes[at+d] == unsafe_load(tensor.shape, d) || return false
+        end
+        at += tensor.ndim + 1
     end
     return at == length(shapes) + 1
 end
 
-# The place after this shape's record, 0 if another shape is recorded there.
-@inline function same_shape(shapes, at, size::Dims{N}) where {N}
-    at + N <= length(shapes) && shapes[at] == N || return 0
-    for d in 1:N
-        shapes[at+d] == size[d] || return 0
+@noinline function remember!(key, sought::Sought, T::DataType, @nospecialize(conj))
+    labels = Int64[unsafe_load(sought.labels, k) for k in 1:sought.words]
+    sizes = Vector{Int}[]
+    for k in 1:sought.count
+        tensor = unsafe_load(sought.tensors, k)
+        push!(sizes, Int[unsafe_load(tensor.shape, d) for d in 1:tensor.ndim])
     end
-    return at + N + 1
+    expression = sought.expression === nothing ? written(labels) : String(sought.expression)
+    plan = plan_for(T, expression, sizes, conj, UInt64(0), PathSearch(), nothing,
+                    algebra(sought.semiring))
+    return remember!(key, labels, plan, T, conj)
 end
 
-function remember!(key, @nospecialize(plan::ContractionPlan), T::DataType, @nospecialize(conj))
-    plan.info.peak_bytes <= LARGEST_CACHED || return nothing
+"Keep a plan, unless it is too large, and return what would be kept."
+function remember!(key, labels, @nospecialize(plan::ContractionPlan), T::DataType, @nospecialize(conj))
     shapes = Int[]
     for size in plan.sizes
         push!(shapes, length(size))
         append!(shapes, size)
     end
-    entry = Remembered(key, plan.expression, T, shapes, conj === nothing ? Bool[] : Bool[conj...], plan)
+    entry = Remembered(key, labels, T, shapes, conj === nothing ? Bool[] : Bool[conj...], plan)
+    plan.info.peak_bytes <= LARGEST_CACHED || return entry
     lock(CACHE.lock)
     try
         put!(CACHE, vacate!(CACHE, key), entry)
@@ -124,7 +158,7 @@ function remember!(key, @nospecialize(plan::ContractionPlan), T::DataType, @nosp
     finally
         unlock(CACHE.lock)
     end
-    return nothing
+    return entry
 end
 
 bytes(::Nothing) = UInt64(0)

@@ -51,9 +51,7 @@ julia> einsum("i,i->", [1im, 2], [1im, 2]; conj = (true, false))
 @inline function einsum(expression::Union{AbstractString,Pair}, As::Vararg{Any,M}; conj = nothing,
                         semiring::Union{Nothing,Semiring} = nothing) where {M}
     T = element_type(semiring, As)
-    Bs = prepare(T, As)
-    plan = cached_plan(semiring, T, text(expression), Bs, conj)
-    return M <= FEW ? evaluate(plan, Bs...) : into_new(plan, Bs)
+    return into_new(T, semiring, readable(expression), prepare(T, As), conj)
 end
 
 """
@@ -87,15 +85,117 @@ julia> einsum!(C, "ij,j->i", [1.0 2.0; 3.0 4.0], [1.0, 1.0]; α = 2, β = 1)
                          α::Number = true, β::Number = false, conj = nothing,
                          semiring::S = nothing) where {T,N,M,S<:Union{Nothing,Semiring}}
     check_eltype(semiring, T, "the output")
-    Bs = prepare(T, As)
-    plan = cached_plan(semiring, T, text(expression), Bs, conj)
-    plan isa ContractionPlan{T,N,M,S} || throw_rank(plan, C)
-    execute!(plan, C, Bs, factors(semiring, T, α, β)...)
+    into!(C, T, semiring, readable(expression), prepare(T, As), conj, factors(semiring, T, α, β)...)
     return C
 end
 
-@noinline throw_rank(plan, C) = throw(DimensionMismatch(
-    "the output has size $(size(C)), but $(repr(plan.expression)) gives size $(plan.output_size)"))
+# A call: its operands, output and labels are written into a frame, which is all that the rest looks at. The part that is
+# compiled for each combination of orders ends there.
+
+@inline readable(expression::AbstractString) = String(expression)
+@inline readable(expression::Union{PlainText,Pair}) = expression
+
+@inline function into!(C::AbstractArray, T, semiring, expression, As, conj, α, β)
+    needed = words(As) + words(C) + words(expression)
+    if As isa Tuple && needed <= FRAME_WORDS
+        frame = Ref{Frame}()
+        GC.@preserve frame C As into!(pointer_from_objref(frame), C, T, semiring, expression, As, conj, α, β)
+    else
+        larger = Vector{Int64}(undef, needed)
+        GC.@preserve larger C As into!(pointer(larger), C, T, semiring, expression, As, conj, α, β)
+    end
+    return nothing
+end
+
+@inline function into!(frame::Ptr, C::AbstractArray, T, semiring, expression, As, conj, α, β)
+    sought, flags, room = lay_out!(frame, semiring, expression, As, conj)
+    output = sought.tensors + sought.count * sizeof(DLTensor)
+    flip, _ = place!(output, 1, room, C, OUTPUT)
+    run_remembered!(sought, T, flags, output, flip, α, β)
+end
+
+@inline function into_new(T, semiring, expression, As, conj)
+    # Room for an output with as many indices as all operands together, or eight.
+    needed = words(As) + words(expression) + TENSOR_WORDS + max(words(As), 2FEW)
+    if As isa Tuple && needed <= FRAME_WORDS
+        frame = Ref{Frame}()
+        C = GC.@preserve frame As into_new(pointer_from_objref(frame), T, semiring, expression, As, conj, needed)
+    else
+        larger = Vector{Int64}(undef, needed)
+        C = GC.@preserve larger As into_new(pointer(larger), T, semiring, expression, As, conj, needed)
+    end
+    return C isa Array{T,0} ? C[] : C
+end
+
+@inline function into_new(frame::Ptr, T, semiring, expression, As, conj, needed)
+    sought, flags, room = lay_out!(frame, semiring, expression, As, conj)
+    return run_new(sought, T, flags, room, convert(Ptr{Int64}, frame) + 8needed)
+end
+
+"Operands and labels in the frame: what is sought, the operands' flags, and the room behind them."
+@inline function lay_out!(frame::Ptr, semiring, expression, As, conj)
+    count = length(As)
+    tensors = convert(Ptr{DLTensor}, frame)
+    flags = convert(Ptr{UInt8}, tensors + (count + 1) * sizeof(DLTensor))
+    room = place_all!(tensors, 1, flags, convert(Ptr{Int64}, flags) + 8count, As)
+    turn!(flags, count, conj)
+    after = store!(room, expression)
+    text = expression isa Pair ? nothing : expression
+    return Sought(text, room, Int(after - room) ÷ 8, tensors, count, code(semiring)), flags, after
+end
+
+# Numbers that are real are not conjugated, whatever their flag.
+@inline turn!(flags, count, ::Nothing) = nothing
+@inline function turn!(flags, count, conj)
+    length(conj) == count || throw_conj(conj, count)
+    for k in 1:count
+        unsafe_store!(flags, unsafe_load(flags, k) ⊻ (conj[k]::Bool % UInt8), k)
+    end
+end
+@noinline throw_conj(conj, count) = throw(ArgumentError("conj has $(length(conj)) entries for $count operands"))
+
+@noinline function run_remembered!(sought::Sought, T::DataType, flags, output, flip, α, β)
+    entry = remembered(sought, T)
+    length(entry.extents) == unsafe_load(output).ndim || throw_rank(entry.plan, unsafe_load(output))
+    GC.@preserve entry run_flipped!(entry.handle, sought.tensors, sought.count, flags, output, flip, α, β)
+end
+
+@noinline function run_new(sought::Sought, T::DataType, flags, room, limit)
+    entry = remembered(sought, T)
+    C = empty_output(entry.plan)::Array
+    extents = entry.extents
+    rank = length(extents)
+    spare = room + 16rank > limit ? Vector{Int64}(undef, 2rank) : nothing
+    spare === nothing || (room = pointer(spare))
+    GC.@preserve entry C spare begin
+        step = 1
+        for d in 1:rank
+            unsafe_store!(room, extents[d], d)
+            unsafe_store!(room, step, rank + d)
+            step *= extents[d]
+        end
+        data = ccall(:jl_array_ptr, Ptr{Cvoid}, (Any,), C)
+        output = sought.tensors + sought.count * sizeof(DLTensor)
+        unsafe_store!(output, DLTensor(data, CPU, rank, entry.dtype, room, room + 8rank, 0))
+        plan_run(entry.handle, sought.tensors, sought.count, flags, output, ComplexF64(1), ComplexF64(0))
+    end
+    return C
+end
+
+"The plan for these operands, kept or made."
+function cached_plan(semiring, ::Type{T}, expression, As, conj) where {T}
+    frame = Vector{Int64}(undef, words(As) + words(expression) + TENSOR_WORDS)
+    GC.@preserve frame As begin
+        sought, _ = lay_out!(pointer(frame), semiring, readable(expression), As, nothing)
+        return remembered(sought, T, conj).plan
+    end
+end
+
+@noinline function throw_rank(plan, output)
+    size = Tuple(unsafe_load(output.shape, d) for d in 1:output.ndim)
+    throw(DimensionMismatch(
+        "the output has size $size, but $(repr(plan.expression)) gives size $(plan.output_size)"))
+end
 
 "The element type to compute with: what the operands promote to, integers made floating-point."
 @inline function element_type(As::Tuple)

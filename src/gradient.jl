@@ -103,7 +103,7 @@ function planned(::typeof(einsum), arguments, conj)
     As = tail(arguments)
     T = element_type(nothing, As)
     Bs = Any[plain(T, A) for A in As]
-    return cached_plan(nothing, T, text(first(arguments)), length(Bs) <= FEW ? (Bs...,) : Bs, conj), Bs
+    return cached_plan(nothing, T, first(arguments), Bs, conj), Bs
 end
 function planned(plan::ContractionPlan{T,N,M,Nothing}, arguments, conj) where {T,N,M}
     length(arguments) == M || throw(ArgumentError("the plan takes $M operands, not $(length(arguments))"))
@@ -111,7 +111,6 @@ function planned(plan::ContractionPlan{T,N,M,Nothing}, arguments, conj) where {T
 end
 planned(plan::ContractionPlan, arguments, conj) = throw(ArgumentError("a contraction over a semiring has no derivative"))
 
-empty_output(plan::ContractionPlan{T,N}) where {T,N} = Array{T,N}(undef, plan.output_size)
 value_of(C) = ndims(C) == 0 ? C[] : C
 
 function output_like(plan::ContractionPlan{T}, C̄) where {T}

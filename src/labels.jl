@@ -1,85 +1,75 @@
-# Integer labels, as in `((1, 2), (2, 3)) => (1, 3)`: written as the expression `{1}{2},{2}{3}->{1}{3}`, which is what
-# plans are made from and kept by. The text of the labels that were used lately is remembered, so that a repeated call
-# neither writes it again nor allocates.
-
-mutable struct Written
-    labels::Vector{Int}         # number of operands; length, labels, length, labels, …; those of the output last
-    text::String
-end
-
-const WRITTEN = Dict{UInt,Written}()
-const WRITTEN_LOCK = Threads.SpinLock()     # held for a look into the table
-const MOST_WRITTEN = 256
+# Expressions in the frame of a call. Integer labels, as in `((1, 2), (2, 3)) => (1, 3)`, are written there as words: the
+# number of operands; then for each operand, and for the output last, the number of its labels and these. As a text, which
+# plans are made from, they are `{1}{2},{2}{3}->{1}{3}`.
 
 @inline text(expression::AbstractString) = String(expression)
 @inline text(expression::PlainText) = expression
-@inline function text(labels::Pair)
-    key = mix_all(mix_label(zero(UInt), length(first(labels))), first(labels))
-    key = mix(key, last(labels))
-    lock(WRITTEN_LOCK)
-    found = get(WRITTEN, key, nothing)
-    unlock(WRITTEN_LOCK)
-    found === nothing || !same_labels(found.labels, labels) || return found.text
-    return write_labels(key, labels)
+@noinline text(labels::Pair) = written(words_of(labels))
+
+function words_of(labels::Pair)
+    list = Vector{Int64}(undef, words(labels))
+    GC.@preserve list store!(pointer(list), labels)
+    return list
 end
 
-@inline mix_label(h::UInt, label::Integer) = (h = (h ⊻ (label % UInt)) * (0x9e3779b97f4a7c15 % UInt); h ⊻ h >> 32)
-@inline function mix(h::UInt, labels)
-    for label in labels
-        h = mix_label(h, label)
-    end
-    return mix_label(h, length(labels))
-end
-# Refused when it is written.
-mix(h::UInt, ::Number) = h
-mix_label(h::UInt, label) = h
-@inline mix_all(h, ::Tuple{}) = h
-@inline mix_all(h, operands::Tuple) = mix_all(mix(h, first(operands)), tail(operands))
-mix_all(h, operands) = foldl(mix, operands; init = h)
+@inline words(::AbstractString) = 0
+@inline words(labels::Pair) = 1 + words_of_all(first(labels)) + 1 + length(last(labels))
+@inline words_of_all(::Tuple{}) = 0
+@inline words_of_all(operands::Tuple) = 1 + length(first(operands)) + words_of_all(tail(operands))
+words_of_all(operands) = mapreduce(labels -> 1 + length(labels), +, operands; init = 0)
 
-@inline same_labels(kept, labels::Pair) =
-    kept[1] == length(first(labels)) && same(kept, same_all(kept, 2, first(labels)), last(labels)) == length(kept) + 1
-# The place after these labels' record, 0 if other labels are recorded there.
-@inline function same(kept, at, labels)
-    0 < at <= length(kept) && kept[at] == length(labels) || return 0
-    for label in labels
-        kept[at+=1] == label || return 0
-    end
-    return at + 1
+"Write the labels; return what room is left behind them."
+@inline store!(room::Ptr{Int64}, ::AbstractString) = room
+@inline function store!(room::Ptr{Int64}, labels::Pair)
+    unsafe_store!(room, length(first(labels)))
+    return store_list!(store_all!(room + 8, first(labels), 1), last(labels), OUTPUT)
 end
-@inline same_all(kept, at, ::Tuple{}) = at
-@inline same_all(kept, at, operands::Tuple) = same_all(kept, same(kept, at, first(operands)), tail(operands))
-function same_all(kept, at, operands)
+@inline store_all!(room, ::Tuple{}, k) = room
+@inline store_all!(room, operands::Tuple, k) = store_all!(store_list!(room, first(operands), k), tail(operands), k + 1)
+function store_all!(room, operands, k)
     for labels in operands
-        at = same(kept, at, labels)
+        room = store_list!(room, labels, k)
+        k += 1
     end
-    return at
+    return room
 end
-
-@noinline function write_labels(key::UInt, @nospecialize(labels::Pair))
-    operands = Vector{Int}[integers(l, "operand $k") for (k, l) in enumerate(first(labels))]
-    output = integers(last(labels), "the output")
-    isempty(operands) && throw(ArgumentError("the labels $labels have no operand"))
-    braced(list) = join(string('{', label, '}') for label in list)
-    written = string(join(map(braced, operands), ','), "->", braced(output))
-    kept = Int[length(operands)]
-    for list in (operands..., output)
-        append!(push!(kept, length(list)), list)
-    end
-    lock(WRITTEN_LOCK)
-    try
-        length(WRITTEN) < MOST_WRITTEN || empty!(WRITTEN)
-        WRITTEN[key] = Written(kept, written)
-    finally
-        unlock(WRITTEN_LOCK)
-    end
-    return written
+@inline function store_list!(room, labels::NTuple{N,Integer}, who) where {N}
+    unsafe_store!(room, N)
+    unsafe_store!(convert(Ptr{NTuple{N,Int64}}, room + 8), map(Int64, labels))
+    return room + 8(N + 1)
 end
+function store_list!(room, labels::AbstractVector, who)
+    unsafe_store!(room, length(labels))
+    for label in labels
+        label isa Integer || throw_labels(labels, who)
+        unsafe_store!(room += 8, Int64(label))
+    end
+    return room + 8
+end
+store_list!(room, labels, who) = throw_labels(labels, who)
+@noinline throw_labels(labels, who) = throw(ArgumentError(string("the labels of ", name(who), " are ", repr(labels),
+    "; a tuple or vector of integers is needed, as in ((1, 2), (2, 3)) => (1, 3)")))
 
-function integers(@nospecialize(labels), what)
-    labels isa Union{Tuple,AbstractVector} && all(label -> label isa Integer, labels) && return Int[labels...]
-    throw(ArgumentError("the labels of $what are $(repr(labels)); a tuple or vector of integers is needed, as in " *
-                        "((1, 2), (2, 3)) => (1, 3)"))
+function written(words::Vector{Int64})
+    first(words) > 0 || throw(ArgumentError("there are labels of an output, but of no operand"))
+    out = IOBuffer()
+    at = 1
+    for k in 0:first(words)
+        k == 0 || print(out, k == first(words) ? "->" : ",")
+        for label in view(words, at+1+1:at+1+words[at+1])
+            print(out, '{', label, '}')
+        end
+        at += 1 + words[at+1]
+    end
+    return String(take!(out))
 end
 
 contraction_plan(labels::Pair, @nospecialize(shapes); kwargs...) = contraction_plan(text(labels), shapes; kwargs...)
+
+"Labels of any kind as integers, in the order of their first appearance, as in `((1, 2), (2, 3)) => (1, 3)`."
+function numbered(inputs, output)
+    numbers = Dict{Any,Int}()
+    list(labels) = Int[get!(numbers, label, length(numbers) + 1) for label in labels]
+    operands = Vector{Int}[list(labels) for labels in inputs]
+    return operands => list(output)
+end

@@ -163,18 +163,13 @@ end
     return into_new(plan, prepare(T, As), first(factors(plan.semiring, T, α, β)))
 end
 
-# A function of its own: where the plan's type is not known beforehand, this call is the only dynamic one. Such a call
-# would have to make a tuple of the operands on the heap, so that there is one method for each number of them.
-for n in 1:FEW
-    As = [Symbol(:A, k) for k in 1:n]
-    @eval evaluate(plan::ContractionPlan, $(As...)) = into_new(plan, ($(As...),))
-end
-
 function into_new(plan::ContractionPlan{T,N}, As, α = ComplexF64(1)) where {T,N}
-    C = Array{T,N}(undef, plan.output_size)
+    C = empty_output(plan)
     execute!(plan, C, As, α, ComplexF64(0))
     return N == 0 ? C[] : C
 end
+
+empty_output(plan::ContractionPlan{T,N}) where {T,N} = Array{T,N}(undef, plan.output_size)
 
 @inline function call(plan::ContractionPlan{T}, args, α, β, ::Val{1}) where {T}
     C = first(args)
@@ -211,12 +206,17 @@ end
     flags = convert(Ptr{UInt8}, output + sizeof(DLTensor))
     room = convert(Ptr{Int64}, flags) + 8count      # a word where a byte would do keeps what follows aligned
     room = place_all!(tensors, 1, flags, room, As)
-    conj, _ = place!(output, 1, room, C, OUTPUT)
-    if conj
+    flip, _ = place!(output, 1, room, C, OUTPUT)
+    run_flipped!(handle, tensors, count, flags, output, flip, α, β)
+end
+
+# A conjugated output is written as the conjugate of everything else.
+function run_flipped!(handle, tensors, count, flags, output, flip, α, β)
+    if flip
         for k in 1:count
             unsafe_store!(flags, unsafe_load(flags, k) ⊻ 0x01, k)
         end
-        α, β = Base.conj(α), Base.conj(β)
+        α, β = conj(α), conj(β)
     end
     plan_run(handle, tensors, count, flags, output, α, β)
 end

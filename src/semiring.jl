@@ -37,6 +37,9 @@ code(::MaxTimes) = Int32(3)
 code(::AndOr) = Int32(4)
 code(::PlusTimes) = Int32(5)
 
+const ALGEBRAS = (nothing, MaxPlus(), MinPlus(), MaxTimes(), AndOr(), PlusTimes())
+algebra(code) = ALGEBRAS[code+1]
+
 dltype(::Type{Bool}) = DLDataType(6, 8, 1)
 dltype(::Type{Int64}) = DLDataType(0, 64, 1)
 

@@ -129,9 +129,10 @@ words(As::Vector{Any}) = sum(words, As)
 """
     place!(tensors, k, room, A, who) -> conj, room
 
-Write `A` as tensor `k`, its shape and strides into `room`; return what room is left behind them.
+Write `A` as tensor `k`, its shape and strides into `room`; return what room is left behind them. Not inlined, so that
+it is compiled once for each type of array and not again in every function that calls it.
 """
-@inline function place!(tensors::Ptr{DLTensor}, k, room::Ptr{Int64}, A::AbstractArray{T,N}, who) where {T,N}
+@noinline function place!(tensors::Ptr{DLTensor}, k, room::Ptr{Int64}, A::AbstractArray{T,N}, who) where {T,N}
     p, s, conj = layout(A, who)
     bytes = N * sizeof(Int64)
     unsafe_store!(convert(Ptr{NTuple{N,Int64}}, room), map(Int64, size(A)))

@@ -158,7 +158,7 @@ large_plan(k) = contraction_plan("(a,b),abc->c", [(2048,), (2048 + 64k,), (2048,
     # Large workspaces push each other out; a plan that is larger than all that may be kept is not kept.
     TO.forget_plans()
     @test isempty(kept()) && TO.CACHE.bytes == 0
-    large(k) = TO.remember!(UInt(k), large_plan(k), Float64, nothing)
+    large(k) = TO.remember!(UInt(k), Int64[], large_plan(k), Float64, nothing)
     foreach(large, 1:20)
     @test TO.CACHE.bytes == bytes() <= TO.CACHED_BYTES
     @test 1 <= length(kept()) < 20
