@@ -10,6 +10,10 @@ makedocs(
     pages = [
         "Home" => "index.md",
         "Other algebras" => "semirings.md",
+        "With other packages" => [
+            "frontends/krylovkit.md",
+            "frontends/omeinsum.md",
+        ],
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",
                                  "standard/derivatives.md"],

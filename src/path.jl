@@ -110,6 +110,36 @@ function print_json(io::IO, @nospecialize(path))
 end
 
 """
+An expression with parentheses for integer labels and a tree of operands, as in `[1, [2, 3]]`, and the operands in the
+order in which they stand there: `"{1}{2},({2}{3},{3}{4})->{1}{4}", [1, 2, 3]`. Not recursive, since a tree may be as deep
+as the network has tensors.
+"""
+function parenthesised(labels::Pair, tree)
+    text, order = IOBuffer(), Int[]
+    stack, outermost = Any[tree], true      # the outermost list has no parentheses
+    while !isempty(stack)
+        item = pop!(stack)
+        if item isa Char
+            print(text, item)
+        elseif item isa Integer
+            push!(order, item)
+            foreach(label -> print(text, '{', label, '}'), first(labels)[item])
+        else
+            outermost || push!(stack, ')')
+            for k in length(item):-1:1
+                push!(stack, item[k])
+                k > 1 && push!(stack, ',')
+            end
+            outermost || push!(stack, '(')
+            outermost = false
+        end
+    end
+    print(text, "->")
+    foreach(label -> print(text, '{', label, '}'), last(labels))
+    return String(take!(text)), order
+end
+
+"""
     TensorOxide.save_path(file, plan)
 
 Write the path of `plan` to a file: JSON with the expression and the shapes that it is for, so that it cannot be taken

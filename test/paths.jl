@@ -113,3 +113,18 @@ end
     @test_throws ArgumentError plan_of(search_time = -1)
     @test_throws ArgumentError plan_of(search_time = NaN)
 end
+
+@testset "trees of other packages" begin
+    labels = TO.numbered([[:i, :j], ('j', 'k'), "kl"], (:i, "l"))
+    @test labels == ([[1, 2], [3, 4], [4, 5]] => [1, 6])        # 'j' is not :j, and "l" is not 'l'
+    labels = TO.numbered(["ij", "jk", "kl"], "li")
+    @test labels == ([[1, 2], [2, 3], [3, 4]] => [4, 1])
+    @test TO.parenthesised(labels, [1, [2, 3]]) == ("{1}{2},({2}{3},{3}{4})->{4}{1}", [1, 2, 3])
+    @test TO.parenthesised(labels, [[3, 1], 2]) == ("({3}{4},{1}{2}),{2}{3}->{4}{1}", [3, 1, 2])
+    @test TO.parenthesised(labels, [[2, [3]], 1]) == ("({2}{3},({3}{4})),{1}{2}->{4}{1}", [2, 3, 1])
+    @test TO.parenthesised([[1]] => Int[], 1) == TO.parenthesised([[1]] => Int[], [1]) == ("{1}->", [1])
+    # A tree as deep as a network is long.
+    deep = foldl((tree, k) -> Any[tree, k], 2:20_000; init = 1)
+    text, order = TO.parenthesised([[k, k + 1] for k in 1:20_000] => [1, 20_001], deep)
+    @test order == 1:20_000 && count(==('('), text) == count(==(')'), text) == 19_998
+end

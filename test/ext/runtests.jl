@@ -3,10 +3,15 @@
 # test/ext/runtests.jl`; what cannot be loaded is said and left out.
 using TensorOxide, Test
 
-const EXTENSIONS = ["chainrules" => [:ChainRulesCore, :ChainRulesTestUtils], "zygote" => [:ChainRulesCore, :Zygote],
-                    "matrixalgebrakit" => [:MatrixAlgebraKit],
-                    "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra,
-                                                 :GenericSchur, :ChainRulesTestUtils, :Zygote]]
+const EXTENSIONS = [
+    "chainrules" => [:ChainRulesCore, :ChainRulesTestUtils],
+    "zygote" => [:ChainRulesCore, :Zygote],
+    "krylovkit" => [:KrylovKit],
+    "matrixalgebrakit" => [:MatrixAlgebraKit],
+    "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra, :GenericSchur,
+                                 :ChainRulesTestUtils, :Zygote],
+    "omeinsum" => [:OMEinsum],
+]
 
 "Why the packages cannot be loaded, or `nothing`."
 function missing_package(packages)
