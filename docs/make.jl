@@ -13,6 +13,7 @@ makedocs(
         "With other packages" => [
             "frontends/krylovkit.md",
             "frontends/omeinsum.md",
+            "frontends/tensoroperations.md",
         ],
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",

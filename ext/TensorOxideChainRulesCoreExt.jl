@@ -82,6 +82,11 @@ end
 get_or(::Nothing, k) = nothing
 get_or(x, k) = plain(x[k])
 
+# Where temporaries lie is nothing that a result depends on.
+@non_differentiable TensorOxide.task_scratch()
+@non_differentiable TensorOxide.mark(::Any)
+@non_differentiable TensorOxide.go_back!(::Any, ::Any)
+
 const MUTATES = "einsum! writes into an array, which reverse mode cannot follow: call einsum, or a plan without an output"
 ChainRulesCore.rrule(::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))
 ChainRulesCore.frule(tangents, ::typeof(einsum!), arguments...; options...) = throw(ArgumentError(MUTATES))

@@ -17,7 +17,7 @@ using LinearAlgebra: LinearAlgebra, Adjoint, Diagonal, Hermitian, LowerTriangula
                      UnitLowerTriangular, UnitUpperTriangular, UpperTriangular
 
 export contraction_plan, einsum, einsum!
-export TensorOxideDriver
+export TensorOxideAllocator, TensorOxideBackend, TensorOxideDriver
 export AndOr, MaxPlus, MaxTimes, MinPlus, PlusTimes
 
 include("compat.jl")
@@ -38,6 +38,9 @@ include("rules.jl")
 include("gradient.jl")
 include("eigenpair.jl")
 include("host.jl")
+include("indices.jl")
+include("scratch.jl")
+include("tensoroperations.jl")
 
 function __init__()
     load_library() || return nothing

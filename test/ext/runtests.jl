@@ -11,6 +11,8 @@ const EXTENSIONS = [
     "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra, :GenericSchur,
                                  :ChainRulesTestUtils, :Zygote],
     "omeinsum" => [:OMEinsum],
+    "tensoroperations" => [:TensorOperations],
+    "tensoroperations_zygote" => [:TensorOperations, :ChainRulesCore, :Zygote],
 ]
 
 "Why the packages cannot be loaded, or `nothing`."
