@@ -255,6 +255,30 @@ typedef struct {
 // Plus and times of Int64, modulo 2^64.
 #define TOX_WRAPPING 5
 
+// To be read.
+#define TOX_FILE_READ 0
+
+// To be written anew, in the place of what there may be.
+#define TOX_FILE_CREATE 1
+
+// To be changed: a copy of it is, which takes its place.
+#define TOX_FILE_UPDATE 2
+
+// Nothing has the name.
+#define TOX_ITEM_NONE 0
+
+// A group: names, as a folder has them.
+#define TOX_ITEM_GROUP 1
+
+// A tensor; a number is one without extents.
+#define TOX_ITEM_TENSOR 2
+
+// A text.
+#define TOX_ITEM_TEXT 3
+
+// Something that is not read here.
+#define TOX_ITEM_OTHER 4
+
 // The complex conjugate.
 #define TOX_MAP_CONJ 0
 
@@ -284,6 +308,9 @@ typedef struct {
 
 // The hyperbolic tangent.
 #define TOX_MAP_TANH 9
+
+// An open file: made by `tox_file_open`, destroyed by `tox_file_destroy`.
+typedef struct tox_file tox_file;
 
 // The derivatives of a planned Einstein summation, with the memory to compute them. Any number of threads may use one
 // at once.
@@ -457,6 +484,30 @@ typedef struct {
 
 typedef const DLTensor *const *List;
 
+// How a tensor is kept in a file.
+typedef struct {
+  // 0 for none, or deflate from 1 (fast) to 9 (small).
+  int32_t compress;
+  // 1 to reorder bytes before they are compressed, which most numbers gain from.
+  int32_t shuffle;
+  // 1 for a checksum of each chunk.
+  int32_t checksum;
+  // Extents of the chunks, as many as the tensor has; NULL leaves the choice open.
+  const int64_t *chunk;
+} tox_storage_options;
+
+// What something in a file is.
+typedef struct {
+  // `TOX_ITEM_*`.
+  int32_t kind;
+  // Element type of a tensor. Booleans have code 6 and 8 bits; integers of 16 bits count as ones of 32.
+  DLDataType dtype;
+  // Number of extents of a tensor.
+  size_t rank;
+  // 1 if the tensor is kept in chunks, 0 otherwise.
+  int32_t chunked;
+} tox_item;
+
 // A tensor on a tape: a number that means nothing outside of it.
 typedef uint64_t tox_value;
 
@@ -502,6 +553,15 @@ typedef uint64_t tox_value;
 
 // No derivative: it is not defined there, or the cotangent depends on a gauge.
 #define TOX_NO_DERIVATIVE 13
+
+// A file that cannot be read or written: the system, the disk, or what the file holds.
+#define TOX_IO 14
+
+// A library that the host should lend, or the system have: it is not there, or does not fit.
+#define TOX_NO_LIBRARY 15
+
+// Nothing in a file has this name.
+#define TOX_MISSING 16
 
 #ifdef __cplusplus
 extern "C" {
@@ -1279,6 +1339,168 @@ tox_status tox_plan_argmax(const tox_plan *plan,
 // The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
 const char *tox_last_error(void);
+
+// Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the one that
+// the system has. Does nothing if that is loaded.
+//
+// Fails with `TOX_NO_LIBRARY`.
+//
+// # Safety
+// `path` is NULL or a NUL-terminated string.
+tox_status tox_hdf5_load(const char *path);
+
+// Writes which HDF5 is loaded, version and path, as `tox_plan_describe` writes; nothing if none is.
+//
+// # Safety
+// `buffer` leads to room for `capacity` bytes.
+tox_status tox_hdf5_describe(char *buffer, size_t capacity, size_t *length);
+
+// Opens a file, `TOX_FILE_READ`, `TOX_FILE_CREATE` or `TOX_FILE_UPDATE`. What is written to it is in its place only after
+// `tox_file_commit`.
+//
+// Fails with `TOX_NO_LIBRARY` before `tox_hdf5_load`, and with `TOX_IO`.
+//
+// # Safety
+// `path` is a NUL-terminated string; `file` leads to room for a pointer.
+tox_status tox_file_open(const char *path,
+                         int32_t mode,
+                         tox_file **file);
+
+// Closes the file and puts it in its place, all or nothing; with `sync` it is on the disk before this returns. Afterwards it can
+// only be destroyed.
+//
+// Fails with `TOX_IO`; the old file is then as it was.
+//
+// # Safety
+// `file` came from `tox_file_open`.
+tox_status tox_file_commit(const tox_file *file,
+                           int32_t sync);
+
+// Frees the file. What was not committed is gone, and the old file as it was.
+//
+// # Safety
+// `file` is NULL or came from `tox_file_open`, and is not used again.
+void tox_file_destroy(tox_file *file);
+
+// Writes a tensor under a new name, with the groups above it, or as an attribute in the place of an old one; conjugated if
+// `conj`. Elements: floating point, complex, Int8, Int32, Int64, UInt8, UInt32, UInt64, Bool. `options` may be NULL.
+//
+// Fails with `TOX_MISSING` (what has the attribute), `TOX_IO`, `TOX_INVALID_ARGUMENT`.
+//
+// # Safety
+// `file` came from `tox_file_open`, names are NUL-terminated strings, the tensor is as DLPack demands; a chunk has as many
+// extents as the tensor.
+tox_status tox_file_write(const tox_file *file,
+                          const char *name,
+                          const char *attribute,
+                          const DLTensor *tensor,
+                          int32_t conj,
+                          const tox_storage_options *options);
+
+// Makes room for a tensor of zeros that `tox_file_write_part` fills. `options` may be NULL.
+//
+// Fails as `tox_file_write`.
+//
+// # Safety
+// As `tox_file_write`; `extents` leads to `rank` integers.
+tox_status tox_file_create(const tox_file *file,
+                           const char *name,
+                           DLDataType dtype,
+                           size_t rank,
+                           const int64_t *extents,
+                           const tox_storage_options *options);
+
+// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, … from 0, as many as the given tensor
+// has. `step` may be NULL for steps of 1.
+//
+// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
+//
+// # Safety
+// As `tox_file_write`; `first` and `step` lead to as many integers as the tensor has axes.
+tox_status tox_file_write_part(const tox_file *file,
+                               const char *name,
+                               const DLTensor *tensor,
+                               int32_t conj,
+                               const int64_t *first,
+                               const int64_t *step);
+
+// Reads a tensor, or, unless `first` is NULL, the positions `first`, `first + step`, … along each axis, as many as the output
+// has. Floating-point numbers of another precision are converted.
+//
+// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_ALIASING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`; the output is then
+// undefined.
+//
+// # Safety
+// As `tox_file_write_part`; nothing else reads or writes the output.
+tox_status tox_file_read(const tox_file *file,
+                         const char *name,
+                         const char *attribute,
+                         const DLTensor *output,
+                         const int64_t *first,
+                         const int64_t *step);
+
+// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`, of its own.
+//
+// Fails as `tox_file_write`.
+//
+// # Safety
+// As `tox_file_write`; `text` is a NUL-terminated string.
+tox_status tox_file_write_text(const tox_file *file,
+                               const char *name,
+                               const char *attribute,
+                               const char *text,
+                               int32_t fixed);
+
+// Reads a text, and writes it as `tox_plan_describe` writes.
+//
+// Fails with `TOX_MISSING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
+//
+// # Safety
+// As `tox_file_write`; `buffer` leads to room for `capacity` bytes.
+tox_status tox_file_read_text(const tox_file *file,
+                              const char *name,
+                              const char *attribute,
+                              char *buffer,
+                              size_t capacity,
+                              size_t *length);
+
+// Makes a group, with those above it; does nothing if it is there.
+//
+// # Safety
+// As `tox_file_write`.
+tox_status tox_file_make_group(const tox_file *file, const char *name);
+
+// Removes a name, or an attribute. The room that it took in the file is not given back.
+//
+// # Safety
+// As `tox_file_write`.
+tox_status tox_file_remove(const tox_file *file, const char *name, const char *attribute);
+
+// What something is. Of a tensor, the first `capacity` extents are written, and as many of its chunks' where it has some.
+//
+// # Safety
+// As `tox_file_write`; `item` leads to room for one, `extents` and `chunk` are NULL or lead to room for `capacity` integers.
+tox_status tox_file_item(const tox_file *file,
+                         const char *name,
+                         const char *attribute,
+                         tox_item *item,
+                         int64_t *extents,
+                         int64_t *chunk,
+                         size_t capacity);
+
+// Writes the names within a group, or, if `attributes`, those of the attributes of what has the name, as `tox_plan_describe`
+// writes: in the order of the alphabet, a line break after each, and `\n` for one within a name (`\\` for a backslash).
+//
+// Fails with `TOX_MISSING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
+//
+// # Safety
+// As `tox_file_read_text`.
+tox_status tox_file_names(const tox_file *file,
+                          const char *name,
+                          int32_t attributes,
+                          char *buffer,
+                          size_t capacity,
+                          size_t *length);
 
 // Makes an empty tape for tensors of an element type, to be released with `tox_tape_destroy`.
 //

@@ -16,6 +16,7 @@ mod plan;
 mod rules;
 mod semiring;
 mod status;
+mod storage;
 mod tape;
 mod tensors;
 
@@ -27,6 +28,7 @@ pub use plan::*;
 pub use rules::*;
 pub use semiring::*;
 pub use status::*;
+pub use storage::*;
 pub use tape::*;
 
 use std::ffi::c_char;

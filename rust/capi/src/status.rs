@@ -39,6 +39,12 @@ pub const TOX_PANIC: tox_status = 11;
 pub const TOX_NOT_POSITIVE_DEFINITE: tox_status = 12;
 /// No derivative: it is not defined there, or the cotangent depends on a gauge.
 pub const TOX_NO_DERIVATIVE: tox_status = 13;
+/// A file that cannot be read or written: the system, the disk, or what the file holds.
+pub const TOX_IO: tox_status = 14;
+/// A library that the host should lend, or the system have: it is not there, or does not fit.
+pub const TOX_NO_LIBRARY: tox_status = 15;
+/// Nothing in a file has this name.
+pub const TOX_MISSING: tox_status = 16;
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -162,6 +168,21 @@ impl From<tensoroxide_krylov::Error> for Failure {
             _ => TOX_INVALID_ARGUMENT,
         };
         Failure::new(status, text)
+    }
+}
+
+impl From<tensoroxide_storage::Error> for Failure {
+    fn from(error: tensoroxide_storage::Error) -> Failure {
+        use tensoroxide_storage::Error;
+        let status = match error {
+            Error::Tensor(error) => return error.into(),
+            Error::Library(_) => TOX_NO_LIBRARY,
+            Error::Io { .. } => TOX_IO,
+            Error::Missing { .. } => TOX_MISSING,
+            Error::Shape { .. } => TOX_DIMENSION_MISMATCH,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
     }
 }
 

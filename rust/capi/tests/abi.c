@@ -8,6 +8,8 @@ ASSERT_SIZE(DLDataType, 4);
 ASSERT_SIZE(tox_plan_request, 88);
 ASSERT_SIZE(tox_plan_info_t, 72);
 ASSERT_SIZE(tox_truncation, 64);
+ASSERT_SIZE(tox_item, 24);
+ASSERT_SIZE(tox_storage_options, 24);
 
 int main(void) {
   return tox_abi_version() == TOX_ABI_VERSION && tox_plan_create(NULL, NULL) == TOX_NULL_POINTER ? 0 : 1;
