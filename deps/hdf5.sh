@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes what the tests of files need in the folder that is named, where it is not there yet: Debian's HDF5, unpacked, and a
-# Python environment with h5py, which reads what we write, writes what we read, and brings a newer HDF5 of its own.
+# Makes what the tests of files need in the folder that is named, where it is not there yet: Debian's HDF5, unpacked,
+# and a Python environment with h5py, which reads what we write, writes what we read, and brings a newer HDF5 of its
+# own.
 #
 #   sh deps/hdf5.sh FOLDER
 #
-# Prints one line for each, fields parted by tabs: `debian` and the path of the library; `h5py` and the Python; `bundled`
-# and the path of h5py's library. Or the name, nothing, and why it could not be had.
+# Prints one line for each, fields parted by tabs: `debian` and the path of the library; `h5py` and the Python;
+# `bundled` and the path of h5py's library. Or the name, nothing, and why it could not be had.
 #
 #   TENSOROXIDE_PYTHON  the Python that makes the environment (python3)
 set -u
@@ -46,15 +47,15 @@ debian_hdf5() {
 python=$folder/python/bin/python
 h5py() {
     "${TENSOROXIDE_PYTHON:-python3}" -m venv --clear "$folder/python" &&
-        "$python" -m pip --disable-pip-version-check --retries 1 --timeout 20 install 'h5py>=3.10' && "$python" -c 'import h5py'
+        "$python" -m pip --disable-pip-version-check --retries 1 --timeout 20 install 'h5py>=3.10' &&
+        "$python" -c 'import h5py'
 }
 
 if once debian debian_hdf5; then found debian "$library"; else missing debian "$(tail -n 1 "$folder/debian.log")"; fi
 if once h5py h5py; then
     found h5py "$python"
-    bundled=$("$python" -c 'import glob, h5py, os
-for path in glob.glob(os.path.join(os.path.dirname(h5py.__file__), "..", "h5py.libs", "libhdf5-*")): print(os.path.realpath(path))')
-    if [ -n "$bundled" ]; then found bundled "$bundled"; else missing bundled "this h5py uses the HDF5 of the system"; fi
+    bundled=$(ls "$folder"/python/lib/python*/site-packages/h5py.libs/libhdf5-* 2>/dev/null)
+    if [ -n "$bundled" ]; then found bundled "$bundled"; else missing bundled "h5py uses the HDF5 of the system"; fi
 else
     for name in h5py bundled; do missing $name "pip could not install h5py: $folder/h5py.log"; done
 fi

@@ -17,7 +17,7 @@ makedocs(
         ],
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",
-                                 "standard/derivatives.md"],
+                                 "standard/derivatives.md", "standard/storage.md"],
     ],
     # test/doctests.jl runs the examples, on every version of Julia.
     doctest = false,

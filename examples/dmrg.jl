@@ -8,8 +8,9 @@
 # (Schollwöck, Ann. Phys. 326, 96 (2011), section 6). The conventions of a sweep, there and back over all bonds, of
 # `cutoff` and of the truncation error are those of ITensor, so that runs can be compared.
 #
-# mps.jl holds the states and operators, this file the algorithm, report.jl the command line, the record and the
-# picture. Every contraction, decomposition and Lanczos step is the engine's; LinearAlgebra gives a vector's norm.
+# mps.jl holds the states and operators, this file the algorithm, checkpoint.jl what a run is taken up from, report.jl
+# the command line, the record and the picture. Every contraction, decomposition and Lanczos step is the engine's;
+# LinearAlgebra gives a vector's norm.
 
 using LinearAlgebra
 using Random
@@ -124,7 +125,7 @@ function optimise_bond!(chain::Chain{T}, i, direction, clock; maxdim, cutoff, kr
 end
 
 """
-    dmrg(H, ψ; maxdims, cutoff, krylovdim, tol, on_bond, on_sweep) -> energy, state, records
+    dmrg(H, ψ; maxdims, cutoff, krylovdim, tol, on_bond, on_sweep, records, keep) -> energy, state, records
 
 Sweep once there and back for each bond dimension in `maxdims`, starting from a right-canonical state.
 
@@ -133,15 +134,18 @@ Sweep once there and back for each bond dimension in `maxdims`, starting from a 
   the first sweeps, which are cheap and start from noise; in the last ones one or two are enough. The SVD that follows
   changes the state by up to √cutoff, so that a smaller residual is of no use
 - `on_bond(sweep, bonds done, bonds in a sweep, energy)`, `on_sweep(record)`: called as the run goes on
+- `records`: those of the sweeps that led to `ψ`, when an earlier run goes on; `keep(ψ, records)` is called after each
+  sweep. A run that was stopped between sweeps comes to the same numbers as one that was not, bit for bit
 """
 function dmrg(H, ψ::Vector{Array{T,3}}; maxdims, cutoff, krylovdim = 8, tol = sqrt(max(cutoff, 1e-16)),
-              on_bond = (_...) -> nothing, on_sweep = identity) where {T}
+              on_bond = (_...) -> nothing, on_sweep = identity, records = SweepRecord[],
+              keep = (_...) -> nothing) where {T}
     length(ψ) == length(H) ≥ 2 || throw(ArgumentError("state and operator need the same number of sites, at least 2"))
     bonds = length(ψ) - 1
     chain = Chain(H, copy(ψ))
     path = [[(i, :right) for i in 1:bonds]; [(i, :left) for i in bonds:-1:1]]
-    records = SweepRecord[]
-    for (sweep, maxdim) in enumerate(maxdims)
+    records = copy(records)
+    for (sweep, maxdim) in Iterators.drop(enumerate(maxdims), length(records))
         clock = Clock(0, 0, 0)
         energy, truncation, products = 0.0, 0.0, 0
         options = (maxdim = maxdim, cutoff = cutoff, krylovdim = krylovdim, tol = tol)
@@ -154,12 +158,14 @@ function dmrg(H, ψ::Vector{Array{T,3}}; maxdims, cutoff, krylovdim = 8, tol = s
         bond = maximum(A -> size(A, 3), chain.ψ)
         push!(records, SweepRecord(sweep, maxdim, energy, bond, truncation, run.time, clock, products, run.bytes))
         on_sweep(records[end])
+        keep(chain.ψ, records)
     end
     records[end].energy, chain.ψ, records
 end
 
 # ------------------------------------------------------------------------------------------------------- command line
 
+include("checkpoint.jl")
 include("report.jl")
 
 abspath(PROGRAM_FILE) == @__FILE__() && exit(main(ARGS))

@@ -59,6 +59,8 @@ const USAGE = """
       --threads N      threads of the engine and of Julia's BLAS
       --output PREFIX  where to write PREFIX.csv and PREFIX.svg; a folder's name, with / at its end, keeps the usual
                        file names, as in dmrg-heisenberg-N100.csv; by default in the current folder
+      --checkpoint FILE  HDF5 file that keeps the state after each sweep; where it exists already, the run goes on
+                       from it
       --help           this text
     """
 
@@ -132,7 +134,7 @@ function read_settings(args)
     if isempty(output) || isdir(output) || endswith(output, '/')
         output = joinpath(output, "dmrg-" * model.name)
     end
-    (model = model, N = N, maxdims = [maxdims[min(k, end)] for k in 1:sweeps],
+    (checkpoint = given("checkpoint", ""), model = model, N = N, maxdims = [maxdims[min(k, end)] for k in 1:sweeps],
      cutoff = number(Float64, "cutoff", given("cutoff", string(model.cutoff)), "a number from 0 to 1", c -> 0 ≤ c < 1),
      krylovdim = count("krylov", "8"; least = 2), seed = count("seed", "1"; least = 0), eltype = ELEMENT_TYPES[eltype],
      threads = haskey(options, "threads") ? count("threads", "") : nothing, output = output)
@@ -151,9 +153,14 @@ function main(args)
     try
         carry_out(settings)
     catch problem
-        problem isa Union{SystemError,Base.IOError} || rethrow()
         reason = first(split(sprint(showerror, problem), '\n'))
-        println(stderr, "dmrg: cannot write ", settings.output, ".csv and .svg: ", reason)
+        if problem isa ArgumentError && occursin("another run", reason)
+            println(stderr, "dmrg: ", problem.msg)
+            return 2
+        end
+        problem isa Union{SystemError,Base.IOError} || rethrow()
+        where_to = isempty(settings.checkpoint) ? "" : " or $(settings.checkpoint)"
+        println(stderr, "dmrg: cannot write ", settings.output, ".csv and .svg", where_to, ": ", reason)
         return 1
     end
     return 0
@@ -166,17 +173,24 @@ function carry_out(settings)
         TensorOxide.set_num_threads(settings.threads)
         BLAS.set_num_threads(settings.threads)
     end
+    # What cannot be had shows now, and not after the first sweep.
+    isempty(settings.checkpoint) || TensorOxide.load_hdf5()
     # The record is opened before the work and grows with it: a folder that cannot be written to shows at once, and
     # what an interrupted run has found is kept.
     mkpath(dirname(abspath(settings.output)))
     open(settings.output * ".csv", "w") do record
         println(model.title, ", ", T, ", cutoff ", settings.cutoff, ", seed ", settings.seed)
         println(record, join(CSV_COLUMNS, ','))
-        flush(record)
         H = model.build(T, N)
-        ψ = random_mps(MersenneTwister(settings.seed), T, N, model.physical)
+        checkpoint = settings.checkpoint
+        ψ, before = something(isempty(checkpoint) ? nothing : load_checkpoint(checkpoint, settings),
+                              (random_mps(MersenneTwister(settings.seed), T, N, model.physical), SweepRecord[]))
+        isempty(before) || println("going on after ", length(before), " sweeps, from ", checkpoint)
+        foreach(sweep -> write_record(record, sweep), before)
+        flush(record)
         energy, _, records = dmrg(H, ψ; maxdims = settings.maxdims, cutoff = settings.cutoff,
-            krylovdim = settings.krylovdim,
+            krylovdim = settings.krylovdim, records = before,
+            keep = (ψ, records) -> isempty(checkpoint) || save_checkpoint(checkpoint, settings, ψ, records),
             on_bond = stdout isa Base.TTY ? show_progress : (_...) -> nothing,
             on_sweep = sweep -> (show_sweep(sweep); write_record(record, sweep)))
         write(settings.output * ".svg", picture(model.title, records, model.reference))

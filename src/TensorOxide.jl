@@ -8,7 +8,8 @@ Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), an
 `solve_triangular`, `lstsq`, `inv`, `pinv`, `det`, `logabsdet`, `expm`, `hermitian_function` and `matrix_norm`, the
 Krylov methods `eigsolve`, `exponentiate`, `linsolve`, the derivatives `pullback`, `pushforward`, `pullback_pushforward`,
 `recorded`, `eigenpair_pullback`, the paths `contraction_path`,
-`save_path`, `load_path`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
+`save_path`, `load_path`, the files `save`, `load`, `open`, `attributes`, `create`, `load_hdf5`, `write_itensor`,
+`read_itensor`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
 `library_path` are called with the module's name before them.
 """
 module TensorOxide
@@ -37,6 +38,7 @@ include("krylov.jl")
 include("rules.jl")
 include("gradient.jl")
 include("eigenpair.jl")
+include("storage.jl")
 include("host.jl")
 include("indices.jl")
 include("scratch.jl")

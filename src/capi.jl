@@ -112,6 +112,20 @@ struct KrylovInfo
     results::UInt64
 end
 
+struct StorageOptions
+    compress::Int32
+    shuffle::Int32
+    checksum::Int32
+    chunk::Ptr{Int64}
+end
+
+struct StorageItem
+    kind::Int32
+    dtype::DLDataType
+    rank::Csize_t
+    chunked::Int32
+end
+
 "Addresses of the engine's functions; a field has the name of its symbol."
 struct Engine
     tox_version::Ptr{Cvoid}
@@ -187,7 +201,21 @@ struct Engine
     tox_rule_jvp::Ptr{Cvoid}
     tox_rule_vjp::Ptr{Cvoid}
     tox_rule_hvp::Ptr{Cvoid}
-
+    tox_hdf5_load::Ptr{Cvoid}
+    tox_hdf5_describe::Ptr{Cvoid}
+    tox_file_open::Ptr{Cvoid}
+    tox_file_commit::Ptr{Cvoid}
+    tox_file_destroy::Ptr{Cvoid}
+    tox_file_write::Ptr{Cvoid}
+    tox_file_create::Ptr{Cvoid}
+    tox_file_write_part::Ptr{Cvoid}
+    tox_file_read::Ptr{Cvoid}
+    tox_file_write_text::Ptr{Cvoid}
+    tox_file_read_text::Ptr{Cvoid}
+    tox_file_make_group::Ptr{Cvoid}
+    tox_file_remove::Ptr{Cvoid}
+    tox_file_item::Ptr{Cvoid}
+    tox_file_names::Ptr{Cvoid}
 end
 
 # NULL until the engine is loaded: Julia then throws instead of calling it.
@@ -405,6 +433,56 @@ for (name, lists) in ((:jvp, 4), (:vjp, 4), (:hvp, 6))
                     gauge, run))
 end
 
+# Names are strings; `nothing` in the place of an attribute means what has the name itself.
+hdf5_load(path) = check(ccall(ENGINE[].tox_hdf5_load, Int32, (Cstring,), path))
+hdf5_describe(buffer, len) =
+    check(ccall(ENGINE[].tox_hdf5_describe, Int32, (Ptr{UInt8}, Csize_t, Ptr{Csize_t}), buffer, length(buffer), len))
+hdf5_description() = engine_text(hdf5_describe)
+file_open(path, mode, handle) =
+    check(ccall(ENGINE[].tox_file_open, Int32, (Cstring, Int32, Ptr{Ptr{Cvoid}}), path, mode, handle))
+file_commit(handle, sync) = check(ccall(ENGINE[].tox_file_commit, Int32, (Ptr{Cvoid}, Int32), handle, sync))
+file_destroy(handle) = ccall(ENGINE[].tox_file_destroy, Cvoid, (Ptr{Cvoid},), handle)
+file_write(handle, name, attribute, tensor, conj, options) =
+    check(ccall(ENGINE[].tox_file_write, Int32,
+                (Ptr{Cvoid}, Cstring, Cstring, Ref{DLTensor}, Int32, Ref{StorageOptions}),
+                handle, name, something(attribute, C_NULL), tensor, conj, options), name)
+file_create(handle, name, dtype, extents, options) =
+    check(ccall(ENGINE[].tox_file_create, Int32,
+                (Ptr{Cvoid}, Cstring, DLDataType, Csize_t, Ptr{Int64}, Ref{StorageOptions}),
+                handle, name, dtype, length(extents), extents, options), name)
+file_write_part(handle, name, tensor, conj, first, step) =
+    check(ccall(ENGINE[].tox_file_write_part, Int32,
+                (Ptr{Cvoid}, Cstring, Ref{DLTensor}, Int32, Ptr{Int64}, Ptr{Int64}),
+                handle, name, tensor, conj, first, step), name)
+file_read(handle, name, attribute, tensor, first, step) =
+    check(ccall(ENGINE[].tox_file_read, Int32,
+                (Ptr{Cvoid}, Cstring, Cstring, Ref{DLTensor}, Ptr{Int64}, Ptr{Int64}),
+                handle, name, something(attribute, C_NULL), tensor, something(first, C_NULL), something(step, C_NULL)),
+          shown(name, attribute))
+file_write_text(handle, name, attribute, text, fixed) =
+    check(ccall(ENGINE[].tox_file_write_text, Int32, (Ptr{Cvoid}, Cstring, Cstring, Cstring, Int32),
+                handle, name, something(attribute, C_NULL), text, fixed), name)
+file_read_text(handle, name, attribute, buffer, len) =
+    check(ccall(ENGINE[].tox_file_read_text, Int32,
+                (Ptr{Cvoid}, Cstring, Cstring, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+                handle, name, something(attribute, C_NULL), buffer, length(buffer), len), shown(name, attribute))
+file_make_group(handle, name) =
+    check(ccall(ENGINE[].tox_file_make_group, Int32, (Ptr{Cvoid}, Cstring), handle, name), name)
+file_remove(handle, name, attribute) =
+    check(ccall(ENGINE[].tox_file_remove, Int32, (Ptr{Cvoid}, Cstring, Cstring), handle, name,
+                something(attribute, C_NULL)), shown(name, attribute))
+file_item(handle, name, attribute, item, extents, chunk) =
+    check(ccall(ENGINE[].tox_file_item, Int32,
+                (Ptr{Cvoid}, Cstring, Cstring, Ptr{StorageItem}, Ptr{Int64}, Ptr{Int64}, Csize_t),
+                handle, name, something(attribute, C_NULL), item, extents, chunk, length(extents)), name)
+file_names(handle, name, attributes, buffer, len) =
+    check(ccall(ENGINE[].tox_file_names, Int32,
+                (Ptr{Cvoid}, Cstring, Int32, Ptr{UInt8}, Csize_t, Ptr{Csize_t}),
+                handle, name, attributes, buffer, length(buffer), len), name)
+
+# Of a name that is not in a file.
+@inline check(status::Int32, name::AbstractString) = status == 16 ? throw(KeyError(name)) : check(status)
+
 # Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.
 @inline function check(status::Int32, index::Ref{Int64})
     status == 7 && throw(LinearAlgebra.SingularException(index[] + 1))
@@ -433,5 +511,7 @@ end
     status == 7 && throw(LinearAlgebra.SingularException(1))
     status == 8 && throw(OutOfMemoryError())
     status == 10 && throw(OverflowError(text))
+    status == 14 && throw(Base.IOError(text, Base.UV_EIO))
+    status == 15 && error(text)
     throw(ErrorException("the tensor engine failed (status $status), which is a bug of the engine: $text"))
 end

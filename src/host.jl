@@ -97,4 +97,6 @@ function versioninfo(io::IO = stdout)
     println(io, "  provider: ", repr(provider()))
     println(io, "  BLAS:     ", lent(BLAS_ROUTINES))
     println(io, "  LAPACK:   ", lent(LAPACK_ROUTINES))
+    hdf5 = hdf5_description()
+    println(io, "  HDF5:     ", isempty(hdf5) ? "not loaded yet" : hdf5)
 end

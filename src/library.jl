@@ -110,7 +110,7 @@ const MACHINES = Dict{Tuple{Symbol,Int},Tuple{String,String}}(
 
 "For which system and processor the library at `path` was made, or `nothing` when that is not known."
 function machine_of(path)
-    return open(path) do io
+    return Base.open(path) do io
         filesize(io) < 64 && return nothing
         magic = read(io, 4)
         if magic == b"\x7fELF"

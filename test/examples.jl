@@ -10,7 +10,7 @@ end
 
 module DMRGExampleTests
 
-using LinearAlgebra, Random, Test
+using LinearAlgebra, Random, TensorOxide, Test
 import ..DMRGExample
 const X = DMRGExample
 const TYPES = (Float32, Float64, ComplexF32, ComplexF64)
@@ -63,6 +63,15 @@ function well_formed(xml)
         m.captures[4] == "/" || push!(open_tags, m.captures[2])
     end
     isempty(open_tags) && position == ncodeunits(xml) + 1
+end
+
+include("hdf5.jl")
+const HDF5_READY = try
+    load_test_hdf5()
+    true
+catch e
+    println("left out: a run that is stopped and goes on: ", sprint(showerror, e))
+    false
 end
 
 @testset "DMRG example" begin
@@ -272,6 +281,38 @@ end
             @test process.exitcode == 2
             @test read(errors, String) == "dmrg: --length must be a whole number of at least 2, not \"0\"\n"
         end
+    end
+end
+
+HDF5_READY && @testset "a run that is stopped and goes on, $eltype" for eltype in ("Float64", "ComplexF32")
+    mktempdir() do folder
+        T = X.ELEMENT_TYPES[eltype]
+        state = joinpath(folder, "state.h5")
+        arguments(sweeps, name) = [split("--length 8 --maxdim 4,8,10,12 --sweeps $sweeps --eltype $eltype --output")...;
+                                   joinpath(folder, name)]
+        without_time(name) = [row[[1:5; 11]] for row in split.(readlines(joinpath(folder, "$name.csv")), ',')]
+        # Stopped after the second of four sweeps.
+        H = X.heisenberg(T, 8)
+        settings = X.read_settings([arguments(4, "x"); "--checkpoint"; state])
+        stop(ψ, records) = (X.save_checkpoint(state, settings, ψ, records); length(records) == 2 && error("stopped"))
+        ψ = X.random_mps(MersenneTwister(1), T, 8, 2)
+        @test_throws ErrorException X.dmrg(H, ψ; maxdims = settings.maxdims, cutoff = settings.cutoff, keep = stop)
+        ψ, records = X.load_checkpoint(state, settings)
+        @test length(records) == 2 && ψ isa Vector{Array{T,3}}
+        # Single precision: a sum of a few hundred products.
+        @test X.expectation(H, ψ) ≈ records[2].energy rtol = 1e-5
+
+        code, out, err = call_main(arguments(4, "resumed")..., "--checkpoint", state)
+        @test code == 0 && isempty(err) && occursin("going on after 2 sweeps", out)
+        code, out, err = call_main(arguments(4, "whole")...)
+        @test code == 0
+        # The same numbers, bit for bit, as of the run that nobody stopped.
+        @test without_time("resumed") == without_time("whole") && length(without_time("whole")) == 5
+        # There is nothing left to do; and the file of one run is not that of another.
+        @test first(call_main(arguments(4, "again")..., "--checkpoint", state)) == 0
+        @test without_time("again") == without_time("whole")
+        code, out, err = call_main(arguments(4, "other")..., "--checkpoint", state, "--seed", "2")
+        @test code == 2 && occursin("another run", err) && occursin("seed", err)
     end
 end
 

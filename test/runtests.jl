@@ -3,8 +3,8 @@
 using Test
 
 const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig", "driver",
-               "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch", "oracles", "errors", "host",
-               "doctests", "build", "examples"]
+               "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch", "oracles", "errors", "storage",
+               "host", "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("factors.jl")

@@ -1340,8 +1340,8 @@ tox_status tox_plan_argmax(const tox_plan *plan,
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
 const char *tox_last_error(void);
 
-// Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the one that
-// the system has. Does nothing if that is loaded.
+// Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the
+// one that the system has. Does nothing if that is loaded.
 //
 // Fails with `TOX_NO_LIBRARY`.
 //
@@ -1355,26 +1355,23 @@ tox_status tox_hdf5_load(const char *path);
 // `buffer` leads to room for `capacity` bytes.
 tox_status tox_hdf5_describe(char *buffer, size_t capacity, size_t *length);
 
-// Opens a file, `TOX_FILE_READ`, `TOX_FILE_CREATE` or `TOX_FILE_UPDATE`. What is written to it is in its place only after
-// `tox_file_commit`.
+// Opens a file, `TOX_FILE_READ`, `TOX_FILE_CREATE` or `TOX_FILE_UPDATE`. What is written to it is in its place only
+// after `tox_file_commit`.
 //
 // Fails with `TOX_NO_LIBRARY` before `tox_hdf5_load`, and with `TOX_IO`.
 //
 // # Safety
 // `path` is a NUL-terminated string; `file` leads to room for a pointer.
-tox_status tox_file_open(const char *path,
-                         int32_t mode,
-                         tox_file **file);
+tox_status tox_file_open(const char *path, int32_t mode, tox_file **file);
 
-// Closes the file and puts it in its place, all or nothing; with `sync` it is on the disk before this returns. Afterwards it can
-// only be destroyed.
+// Closes the file and puts it in its place, all or nothing; with `sync` it is on the disk before this returns.
+// Afterwards it can only be destroyed.
 //
 // Fails with `TOX_IO`; the old file is then as it was.
 //
 // # Safety
 // `file` came from `tox_file_open`.
-tox_status tox_file_commit(const tox_file *file,
-                           int32_t sync);
+tox_status tox_file_commit(const tox_file *file, int32_t sync);
 
 // Frees the file. What was not committed is gone, and the old file as it was.
 //
@@ -1382,14 +1379,15 @@ tox_status tox_file_commit(const tox_file *file,
 // `file` is NULL or came from `tox_file_open`, and is not used again.
 void tox_file_destroy(tox_file *file);
 
-// Writes a tensor under a new name, with the groups above it, or as an attribute in the place of an old one; conjugated if
-// `conj`. Elements: floating point, complex, Int8, Int32, Int64, UInt8, UInt32, UInt64, Bool. `options` may be NULL.
+// Writes a tensor under a new name, with the groups above it, or as an attribute in the place of an old one;
+// conjugated if `conj`. Elements: floating point, complex, Int8, Int32, Int64, UInt8, UInt32, UInt64, Bool. `options`
+// may be NULL.
 //
 // Fails with `TOX_MISSING` (what has the attribute), `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 //
 // # Safety
-// `file` came from `tox_file_open`, names are NUL-terminated strings, the tensor is as DLPack demands; a chunk has as many
-// extents as the tensor.
+// `file` came from `tox_file_open`, names are NUL-terminated strings, the tensor is as DLPack demands; a chunk has as
+// many extents as the tensor.
 tox_status tox_file_write(const tox_file *file,
                           const char *name,
                           const char *attribute,
@@ -1410,8 +1408,8 @@ tox_status tox_file_create(const tox_file *file,
                            const int64_t *extents,
                            const tox_storage_options *options);
 
-// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, … from 0, as many as the given tensor
-// has. `step` may be NULL for steps of 1.
+// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, … from 0, as many as the given
+// tensor has. `step` may be NULL for steps of 1.
 //
 // Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 //
@@ -1424,11 +1422,11 @@ tox_status tox_file_write_part(const tox_file *file,
                                const int64_t *first,
                                const int64_t *step);
 
-// Reads a tensor, or, unless `first` is NULL, the positions `first`, `first + step`, … along each axis, as many as the output
-// has. Floating-point numbers of another precision are converted.
+// Reads a tensor, or, unless `first` is NULL, the positions `first`, `first + step`, … along each axis, as many as
+// the output has. Floating-point numbers of another precision are converted.
 //
-// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_ALIASING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`; the output is then
-// undefined.
+// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_ALIASING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`; the output is
+// then undefined.
 //
 // # Safety
 // As `tox_file_write_part`; nothing else reads or writes the output.
@@ -1439,7 +1437,8 @@ tox_status tox_file_read(const tox_file *file,
                          const int64_t *first,
                          const int64_t *step);
 
-// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`, of its own.
+// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`,
+// of its own.
 //
 // Fails as `tox_file_write`.
 //
@@ -1476,10 +1475,12 @@ tox_status tox_file_make_group(const tox_file *file, const char *name);
 // As `tox_file_write`.
 tox_status tox_file_remove(const tox_file *file, const char *name, const char *attribute);
 
-// What something is. Of a tensor, the first `capacity` extents are written, and as many of its chunks' where it has some.
+// What something is. Of a tensor, the first `capacity` extents are written, and as many of its chunks' where it has
+// some.
 //
 // # Safety
-// As `tox_file_write`; `item` leads to room for one, `extents` and `chunk` are NULL or lead to room for `capacity` integers.
+// As `tox_file_write`; `item` leads to room for one, `extents` and `chunk` are NULL or lead to room for `capacity`
+// integers.
 tox_status tox_file_item(const tox_file *file,
                          const char *name,
                          const char *attribute,
@@ -1488,8 +1489,9 @@ tox_status tox_file_item(const tox_file *file,
                          int64_t *chunk,
                          size_t capacity);
 
-// Writes the names within a group, or, if `attributes`, those of the attributes of what has the name, as `tox_plan_describe`
-// writes: in the order of the alphabet, a line break after each, and `\n` for one within a name (`\\` for a backslash).
+// Writes the names within a group, or, if `attributes`, those of the attributes of what has the name, as
+// `tox_plan_describe` writes: in the order of the alphabet, a line break after each, and `\n` for one within a name
+// (`\\` for a backslash).
 //
 // Fails with `TOX_MISSING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 //

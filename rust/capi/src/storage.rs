@@ -1,7 +1,8 @@
 //! Tensors in HDF5 files.
 //!
-//! Names are paths in the file, their parts parted by `/`. Where a function takes an `attribute`, NULL means what has the
-//! name itself. A host that calls the same HDF5 library by other ways holds its lock around each of these functions.
+//! Names are paths in the file, their parts parted by `/`. Where a function takes an `attribute`, NULL means what has
+//! the name itself. A host that calls the same HDF5 library by other ways holds its lock around each of these
+//! functions.
 
 use std::ffi::c_char;
 use std::path::Path;
@@ -64,8 +65,8 @@ pub struct tox_storage_options {
     pub chunk: *const i64,
 }
 
-/// Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the one that
-/// the system has. Does nothing if that is loaded.
+/// Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the
+/// one that the system has. Does nothing if that is loaded.
 ///
 /// Fails with `TOX_NO_LIBRARY`.
 ///
@@ -94,8 +95,8 @@ pub unsafe extern "C" fn tox_hdf5_describe(buffer: *mut c_char, capacity: usize,
     })
 }
 
-/// Opens a file, `TOX_FILE_READ`, `TOX_FILE_CREATE` or `TOX_FILE_UPDATE`. What is written to it is in its place only after
-/// `tox_file_commit`.
+/// Opens a file, `TOX_FILE_READ`, `TOX_FILE_CREATE` or `TOX_FILE_UPDATE`. What is written to it is in its place only
+/// after `tox_file_commit`.
 ///
 /// Fails with `TOX_NO_LIBRARY` before `tox_hdf5_load`, and with `TOX_IO`.
 ///
@@ -119,8 +120,8 @@ pub unsafe extern "C" fn tox_file_open(path: *const c_char, mode: i32, file: *mu
     })
 }
 
-/// Closes the file and puts it in its place, all or nothing; with `sync` it is on the disk before this returns. Afterwards it can
-/// only be destroyed.
+/// Closes the file and puts it in its place, all or nothing; with `sync` it is on the disk before this returns.
+/// Afterwards it can only be destroyed.
 ///
 /// Fails with `TOX_IO`; the old file is then as it was.
 ///
@@ -147,14 +148,15 @@ pub unsafe extern "C" fn tox_file_destroy(file: *mut tox_file) {
     }
 }
 
-/// Writes a tensor under a new name, with the groups above it, or as an attribute in the place of an old one; conjugated if
-/// `conj`. Elements: floating point, complex, Int8, Int32, Int64, UInt8, UInt32, UInt64, Bool. `options` may be NULL.
+/// Writes a tensor under a new name, with the groups above it, or as an attribute in the place of an old one;
+/// conjugated if `conj`. Elements: floating point, complex, Int8, Int32, Int64, UInt8, UInt32, UInt64, Bool. `options`
+/// may be NULL.
 ///
 /// Fails with `TOX_MISSING` (what has the attribute), `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 ///
 /// # Safety
-/// `file` came from `tox_file_open`, names are NUL-terminated strings, the tensor is as DLPack demands; a chunk has as many
-/// extents as the tensor.
+/// `file` came from `tox_file_open`, names are NUL-terminated strings, the tensor is as DLPack demands; a chunk has as
+/// many extents as the tensor.
 #[no_mangle]
 pub unsafe extern "C" fn tox_file_write(
     file: *const tox_file,
@@ -201,8 +203,8 @@ pub unsafe extern "C" fn tox_file_create(
     })
 }
 
-/// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, … from 0, as many as the given tensor
-/// has. `step` may be NULL for steps of 1.
+/// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, … from 0, as many as the given
+/// tensor has. `step` may be NULL for steps of 1.
 ///
 /// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 ///
@@ -229,11 +231,11 @@ pub unsafe extern "C" fn tox_file_write_part(
     })
 }
 
-/// Reads a tensor, or, unless `first` is NULL, the positions `first`, `first + step`, … along each axis, as many as the output
-/// has. Floating-point numbers of another precision are converted.
+/// Reads a tensor, or, unless `first` is NULL, the positions `first`, `first + step`, … along each axis, as many as
+/// the output has. Floating-point numbers of another precision are converted.
 ///
-/// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_ALIASING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`; the output is then
-/// undefined.
+/// Fails with `TOX_MISSING`, `TOX_DIMENSION_MISMATCH`, `TOX_ALIASING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`; the output is
+/// then undefined.
 ///
 /// # Safety
 /// As `tox_file_write_part`; nothing else reads or writes the output.
@@ -262,7 +264,8 @@ pub unsafe extern "C" fn tox_file_read(
     })
 }
 
-/// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`, of its own.
+/// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`,
+/// of its own.
 ///
 /// Fails as `tox_file_write`.
 ///
@@ -333,10 +336,12 @@ pub unsafe extern "C" fn tox_file_remove(
     guard(|| unsafe { Ok(open_file(file)?.remove(place(name, attribute)?)?) })
 }
 
-/// What something is. Of a tensor, the first `capacity` extents are written, and as many of its chunks' where it has some.
+/// What something is. Of a tensor, the first `capacity` extents are written, and as many of its chunks' where it has
+/// some.
 ///
 /// # Safety
-/// As `tox_file_write`; `item` leads to room for one, `extents` and `chunk` are NULL or lead to room for `capacity` integers.
+/// As `tox_file_write`; `item` leads to room for one, `extents` and `chunk` are NULL or lead to room for `capacity`
+/// integers.
 #[no_mangle]
 pub unsafe extern "C" fn tox_file_item(
     file: *const tox_file,
@@ -377,8 +382,9 @@ pub unsafe extern "C" fn tox_file_item(
     })
 }
 
-/// Writes the names within a group, or, if `attributes`, those of the attributes of what has the name, as `tox_plan_describe`
-/// writes: in the order of the alphabet, a line break after each, and `\n` for one within a name (`\\` for a backslash).
+/// Writes the names within a group, or, if `attributes`, those of the attributes of what has the name, as
+/// `tox_plan_describe` writes: in the order of the alphabet, a line break after each, and `\n` for one within a name
+/// (`\\` for a backslash).
 ///
 /// Fails with `TOX_MISSING`, `TOX_IO`, `TOX_INVALID_ARGUMENT`.
 ///

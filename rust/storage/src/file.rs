@@ -54,8 +54,8 @@ impl File {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`Error::Library`] before [`crate::load`]; [`Error::Io`]: there is none, it is no HDF5 file, it is truncated, another
-    /// process writes it; it or its folder is not to be written.
+    /// [`Error::Library`] before [`crate::load`]; [`Error::Io`]: there is none, it is no HDF5 file, it is truncated,
+    /// another process writes it; it or its folder is not to be written.
     pub fn open(path: &Path, mode: Mode) -> Result<File, Error> {
         let session = Session::enter(path)?;
         let mut replacement = match mode {
@@ -85,8 +85,8 @@ impl File {
         &self.path
     }
 
-    /// Closes the file and puts it in its place; with `sync` it is on the disk before this returns. A file that was opened
-    /// to be read is only closed. Afterwards nothing more can be done with it.
+    /// Closes the file and puts it in its place; with `sync` it is on the disk before this returns. A file that was
+    /// opened to be read is only closed. Afterwards nothing more can be done with it.
     ///
     /// # Errors
     /// [`Error::Io`]: the disk is full or fails; the old file is as it was.
@@ -110,11 +110,12 @@ impl File {
         replacement.map_or(Ok(()), |replacement| replacement.commit(sync))
     }
 
-    /// Writes a tensor under a new name, with the groups above it where they are missing; or as an attribute, in the place
-    /// of an old one.
+    /// Writes a tensor under a new name, with the groups above it where they are missing; or as an attribute, in the
+    /// place of an old one.
     ///
     /// # Errors
-    /// [`Error::Exists`], [`Error::Missing`] (what has the attribute), [`Error::Argument`], [`Error::Io`], [`Error::Mode`].
+    /// [`Error::Exists`], [`Error::Missing`] (what has the attribute), [`Error::Argument`], [`Error::Io`],
+    /// [`Error::Mode`].
     pub fn write(&self, place: Place<'_>, source: &Source<'_>, options: &Options) -> Result<(), Error> {
         let described = Described::standard(source.element());
         let work = self.work_that_takes(options.room(source.shape(), source.element())?)?;
@@ -139,7 +140,8 @@ impl File {
         work.close(dataset)
     }
 
-    /// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, …, as many as the source has.
+    /// Overwrites part of a tensor: along each axis the positions `first`, `first + step`, …, as many as the source
+    /// has.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Kind`] (another element type), [`Error::Shape`], [`Error::Io`], [`Error::Mode`].
@@ -157,8 +159,8 @@ impl File {
         work.close(found.id)
     }
 
-    /// Reads a tensor, or with `part` = (first, step) the positions `first`, `first + step`, … along each axis, as many as
-    /// the target has. Floating-point numbers of another precision are converted.
+    /// Reads a tensor, or with `part` = (first, step) the positions `first`, `first + step`, … along each axis, as
+    /// many as the target has. Floating-point numbers of another precision are converted.
     ///
     /// # Errors
     /// [`Error::Missing`], [`Error::Kind`] (no tensor, or another element type), [`Error::Shape`], [`Error::Io`].
@@ -190,8 +192,8 @@ impl File {
         work.transfer_out(&found, target, part, &name)
     }
 
-    /// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if `fixed`, of
-    /// its own.
+    /// Writes a text under a new name, or as an attribute in the place of an old one: of variable length, or, if
+    /// `fixed`, of its own.
     ///
     /// # Errors
     /// As [`File::write`]; [`Error::Argument`] for a text with a NUL character.
@@ -380,9 +382,9 @@ impl File {
         }
     }
 
-    /// A call that makes the file larger by so many bytes at most, beside what HDF5 needs for itself. HDF5 does not survive
-    /// a disk that is full: it closes files by halves, and crashes at the end of the process at the latest. So there is
-    /// room before it begins.
+    /// A call that makes the file larger by so many bytes at most, beside what HDF5 needs for itself. HDF5 does not
+    /// survive a disk that is full: it closes files by halves, and crashes at the end of the process at the latest. So
+    /// there is room before it begins.
     fn work_that_takes(&self, bytes: u64) -> Result<Work<'_>, Error> {
         let work = self.work()?;
         let mut state = self.state();
@@ -450,8 +452,8 @@ fn open(session: &Session<'_>, path: &Path, mode: Mode) -> Result<Hid, Error> {
     // SAFETY: the lock is held; identifiers are open, and the path is a string.
     unsafe {
         let access = session.id((hdf5.H5Pcreate)(session.constants().file_access), hdf5.H5Pclose, doing)?;
-        // What may still be open in a file is closed with it. HDF5.jl and h5py say the same, and have to: a file can be open
-        // twice in one way only.
+        // What may still be open in a file is closed with it. HDF5.jl and h5py say the same, and have to: a file can
+        // be open twice in one way only.
         session.check((hdf5.H5Pset_fclose_degree)(access.get(), H5F_CLOSE_STRONG), doing)?;
         if mode != Mode::Read && has_bounds(session.version()) {
             // The form of 1.8 has room for large attributes and is read by every version since; the default is older.
@@ -562,7 +564,8 @@ impl Work<'_> {
         let ends = name.match_indices('/').map(|(at, _)| at).chain([name.len()]);
         for end in ends.filter(|&end| end > 0) {
             let part = c_name(&name[..end])?;
-            // SAFETY: the lock is held, the file is open, and the name is a string. It fails where what is above is no group.
+            // SAFETY: the lock is held, the file is open, and the name is a string. It fails where what is above is no
+            // group.
             if unsafe { (self.session.hdf5().H5Lexists)(self.id, part.as_ptr(), H5P_DEFAULT) } <= 0 {
                 return Ok(false);
             }
@@ -572,7 +575,8 @@ impl Work<'_> {
 
     /// Opens a group or a dataset.
     fn object(&self, name: &str) -> Result<Id<'_>, Error> {
-        /// Links that lead to other files are not followed: whoever sends a file could otherwise have any other one read.
+        /// Links that lead to other files are not followed: whoever sends a file could otherwise have any other one
+        /// read.
         unsafe extern "C" fn refuse(
             _: *const c_char,
             _: *const c_char,
@@ -799,7 +803,8 @@ impl Work<'_> {
         Ok(links)
     }
 
-    /// Makes the groups above a name that are missing: one by one, since those that HDF5 makes on the way keep their time.
+    /// Makes the groups above a name that are missing: one by one, since those that HDF5 makes on the way keep their
+    /// time.
     fn make_groups_above(&self, name: &str) -> Result<(), Error> {
         let (session, hdf5) = (&self.session, self.session.hdf5());
         for (end, _) in name.match_indices('/') {
@@ -835,7 +840,8 @@ impl Work<'_> {
         let object = self.object(name)?;
         let (c_name, doing) = (c_name(attribute)?, format!("writing the attribute \"{attribute}\" of \"{name}\""));
         let there = self.has_attribute(&object, attribute)?;
-        // SAFETY: the lock is held; identifiers are open, the name is a string, and the data is what type and space say.
+        // SAFETY: the lock is held; identifiers are open, the name is a string, and the data is what type and space
+        // say.
         unsafe {
             if there {
                 session.check((hdf5.H5Adelete)(object.get(), c_name.as_ptr()), &doing)?;
@@ -876,8 +882,8 @@ impl Work<'_> {
         }
     }
 
-    /// Writes a tensor, or a part of one, piece by piece where it has to be packed. Chunks that are compressed are packed
-    /// whole: what HDF5 writes of one, it compresses.
+    /// Writes a tensor, or a part of one, piece by piece where it has to be packed. Chunks that are compressed are
+    /// packed whole: what HDF5 writes of one, it compresses.
     fn transfer_in(
         &self,
         dataset: &Id<'_>,

@@ -103,8 +103,8 @@ impl Options {
             let bytes = chunk.iter().try_fold(element.size(), |bytes, &extent| bytes.checked_mul(extent));
             if chunk.len() != shape.len() || chunk.contains(&0) || bytes.is_none_or(|bytes| bytes > MAX_CHUNK) {
                 return Err(Error::Argument(format!(
-                    "chunks of extents {chunk:?} do not suit a tensor of extents {shape:?}: one extent of at least 1 is \
-                     needed for each, and less than 4 GiB in all"
+                    "chunks of extents {chunk:?} do not suit a tensor of extents {shape:?}: for each one extent of at \
+                     least 1 is needed, and less than 4 GiB in all"
                 )));
             }
         }

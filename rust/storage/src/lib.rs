@@ -16,8 +16,9 @@
 //! ```
 //!
 //! # Threads
-//! HDF5 is called on the caller's thread and by one thread at a time: every public function holds a lock of the process.
-//! A host that calls the same library by other ways has a lock of its own, and holds that around these functions, too.
+//! HDF5 is called on the caller's thread and by one thread at a time: every public function holds a lock of the
+//! process. A host that calls the same library by other ways has a lock of its own, and holds that around these
+//! functions, too.
 #![allow(unsafe_code)] // HDF5 is a C library, and tensors are read and written where they lie
 
 mod element;

@@ -59,8 +59,8 @@ pub(crate) fn library() -> Result<&'static Library, Error> {
     LIBRARY.get().ok_or_else(|| Error::Library("no HDF5 library was loaded".to_owned()))
 }
 
-/// Loads HDF5 for the rest of the process: the library at `path`, or, with `None`, the one that the system has. Does nothing
-/// when it is loaded already.
+/// Loads HDF5 for the rest of the process: the library at `path`, or, with `None`, the one that the system has. Does
+/// nothing when it is loaded already.
 ///
 /// ```no_run
 /// let hdf5 = tensoroxide_storage::load(None)?;
@@ -175,8 +175,8 @@ impl Library {
     }
 }
 
-/// The system's library: by the names under which the loader may know it, the newest version first, then by what lies in
-/// the folders where packages put it.
+/// The system's library: by the names under which the loader may know it, the newest version first, then by what lies
+/// in the folders where packages put it.
 fn search() -> Result<Library, Error> {
     let mut refused = Vec::new();
     for candidate in NAMES.iter().map(PathBuf::from).chain(in_folders()) {
@@ -214,8 +214,8 @@ const NAMES: &[&str] = &["hdf5.dll", "libhdf5.dll"];
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 const NAMES: &[&str] = &["libhdf5.so"];
 
-/// Libraries in the usual folders, the last by name first. Debian keeps its serial build in one of its own; builds for MPI
-/// lie elsewhere, and are not looked for.
+/// Libraries in the usual folders, the last by name first. Debian keeps its serial build in one of its own; builds for
+/// MPI lie elsewhere, and are not looked for.
 fn in_folders() -> Vec<PathBuf> {
     let arch = std::env::consts::ARCH;
     let debian = format!("/usr/lib/{arch}-linux-gnu");

@@ -67,8 +67,8 @@ impl<'a> Source<'a> {
     pub(crate) fn pack(&self, first: &[usize], count: &[usize]) -> Result<Room, Error> {
         let mut room = Room::new(count, self.element)?;
         let strides = column_major_strides(count);
-        // SAFETY: the block lies within the tensor, whose elements are of this type and are not written; the room was made
-        // for the block. Without elements the pointer is not followed.
+        // SAFETY: the block lies within the tensor, whose elements are of this type and are not written; the room was
+        // made for the block. Without elements the pointer is not followed.
         unsafe {
             let from = self.start.wrapping_offset(offset(first, self.strides, self.element.size()));
             copy(self.element, count, (from, self.strides), (room.start(), &strides), self.conj)?;
@@ -174,7 +174,8 @@ fn is_dense(shape: &[usize], strides: &[isize]) -> bool {
 /// Copies a tensor, conjugated if `conj`. Numbers of equal size are moved alike, whatever they mean.
 ///
 /// # Safety
-/// Both layouts are valid for the shape and elements of this type; what is written is reached by nothing else, and injective.
+/// Both layouts are valid for the shape and elements of this type; what is written is reached by nothing else, and
+/// injective.
 unsafe fn copy(
     element: Element,
     shape: &[usize],

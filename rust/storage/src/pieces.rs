@@ -3,8 +3,8 @@
 /// A block of a tensor: where it begins, and its extents.
 pub(crate) type Piece = (Vec<usize>, Vec<usize>);
 
-/// Blocks of at most `most` elements (at least 1) that cover a shape, in the order of memory: whole along the first axes,
-/// a range along one axis, single positions along the others.
+/// Blocks of at most `most` elements (at least 1) that cover a shape, in the order of memory: whole along the first
+/// axes, a range along one axis, single positions along the others.
 pub(crate) fn pieces(shape: &[usize], most: usize) -> impl Iterator<Item = Piece> {
     let shape = shape.to_vec();
     let most = most.max(1);

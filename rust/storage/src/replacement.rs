@@ -92,8 +92,8 @@ impl Replacement {
         _ = OpenOptions::new().write(true).open(&self.temporary).and_then(|file| file.set_len(0));
     }
 
-    /// Puts the new file in the place of the old one; with `sync` both the file and its name are on the disk before this
-    /// returns.
+    /// Puts the new file in the place of the old one; with `sync` both the file and its name are on the disk before
+    /// this returns.
     ///
     /// # Errors
     /// [`Error::Io`]; the old file is then as it was, unless only the last step failed, which the text says.
@@ -129,8 +129,8 @@ impl Drop for Replacement {
     }
 }
 
-/// Has the disk keep room for the first `bytes` bytes of the file, without making it larger. File systems that cannot are
-/// taken at their word only when they are written to.
+/// Has the disk keep room for the first `bytes` bytes of the file, without making it larger. File systems that cannot
+/// are taken at their word only when they are written to.
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
     use std::os::fd::AsRawFd;

@@ -99,7 +99,7 @@ f["vlen"] = "Grüße"
 f["bytes"] = np.bytes_(b"abc")
 f.attrs["a"] = [1.0, 2.0]
 f["compact"] = 1
-d = f.create_dataset("grown", (2, 3), maxshape=(None, 3), chunks=(1, 2), compression="lzf", data=np.arange(6.).reshape(2, 3))
+d = f.create_dataset("grown", maxshape=(None, 3), chunks=(1, 2), compression="lzf", data=np.arange(6.).reshape(2, 3))
 s = h5py.h5d.create(f.id, b"bits", h5py.h5t.NATIVE_B8, h5py.h5s.create_simple((3,)))
 s.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array([1, 0, 1], "u1"), h5py.h5t.NATIVE_B8)
 s = h5py.h5d.create(f.id, b"not bits", h5py.h5t.NATIVE_B8, h5py.h5s.create_simple((3,)))

@@ -103,7 +103,7 @@ proptest! {
             let count: Vec<usize> = axes.iter().map(|axis| axis.0).collect();
             let step: Vec<usize> = axes.iter().map(|axis| axis.1).collect();
             let first: Vec<usize> = axes.iter().map(|axis| axis.2).collect();
-            let whole: Vec<usize> = axes.iter().map(|(n, step, first, rest)| first + (n - 1) * step + 1 + rest).collect();
+            let whole: Vec<usize> = axes.iter().map(|(n, step, at, rest)| at + (n - 1) * step + 1 + rest).collect();
             let layout = layout.layout(&count);
             let data: Vec<f64> = (0..length(&layout)).map(|i| 1.0 + i as f64).collect();
             let options = Options { compress: u8::from(compressed), ..Options::default() };
