@@ -44,17 +44,40 @@ debian_hdf5() {
         "$libraries/libhdf5_serial.so.103"
 }
 
+# The machine's Python; where there is none, or one that makes no environments, Debian's, unpacked.
 python=$folder/python/bin/python
 h5py() {
-    "${TENSOROXIDE_PYTHON:-python3}" -m venv --clear "$folder/python" &&
-        "$python" -m pip --disable-pip-version-check --retries 1 --timeout 20 install 'h5py>=3.10' &&
+    if "${TENSOROXIDE_PYTHON:-python3}" -m venv --clear "$folder/python"; then target=; else
+        debian_python || return 1
+        target="--target $place/site"
+    fi
+    # One word or none.
+    # shellcheck disable=SC2086
+    "$python" -m pip --disable-pip-version-check --retries 1 --timeout 20 install $target 'h5py>=3.10' &&
         "$python" -c 'import h5py'
+}
+debian_python() {
+    debian || return 1
+    place=$folder/python
+    debian_unpack "$release" "$place" 'libc6|libgcc-s1|libcrypt1|gcc-[0-9]+-base|debconf|perl-base|tar|dpkg' \
+        python3-pip || return 1
+    rm -f "$place"/usr/lib/python3.*/EXTERNALLY-MANAGED
+    mkdir -p "$place/bin" "$place/site"
+    cat > "$python" <<END
+#!/bin/sh
+# Starts the unpacked Python on the libraries and packages that were unpacked with it.
+export PYTHONHOME="$place/usr" PYTHONPATH="$place/site:$place/usr/lib/python3/dist-packages"
+export LD_LIBRARY_PATH="$place/usr/lib/$triplet:$place/lib/$triplet"
+exec "$place/usr/bin/python3" "\$@"
+END
+    chmod +x "$python"
 }
 
 if once debian debian_hdf5; then found debian "$library"; else missing debian "$(tail -n 1 "$folder/debian.log")"; fi
 if once h5py h5py; then
     found h5py "$python"
-    bundled=$(ls "$folder"/python/lib/python*/site-packages/h5py.libs/libhdf5-* 2>/dev/null)
+    bundled=$(ls "$folder"/python/lib/python*/site-packages/h5py.libs/libhdf5-[0-9a-f]* \
+        "$folder"/python/site/h5py.libs/libhdf5-[0-9a-f]* 2>/dev/null)
     if [ -n "$bundled" ]; then found bundled "$bundled"; else missing bundled "h5py uses the HDF5 of the system"; fi
 else
     for name in h5py bundled; do missing $name "pip could not install h5py: $folder/h5py.log"; done

@@ -15,6 +15,7 @@ makedocs(
             "frontends/omeinsum.md",
             "frontends/tensoroperations.md",
         ],
+        "Files" => "files.md",
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",
                                  "standard/derivatives.md", "standard/storage.md"],

@@ -183,6 +183,38 @@ HDF5_READY && mktempdir() do folder
         foreach(t -> rm(joinpath(folder, "task$t.h5")), 1:4)
     end
 
+    # In a process of its own, with a package of that name in the place of HDF5.jl, and with the newer library.
+    haskey(HDF5_TOOLS, "bundled") && @testset "HDF5.jl lends its library and its lock" begin
+        lender = joinpath(folder, "HDF5.jl")
+        write(lender, """
+            __precompile__(false)
+            module HDF5
+            module API
+            const libhdf5 = $(repr(HDF5_TOOLS["bundled"]))
+            const liblock = ReentrantLock()
+            end
+            end
+            """)
+        program = """
+            pushfirst!(LOAD_PATH, $(repr(folder)))
+            using TensorOxide, HDF5
+            include($(repr(joinpath(dirname(@__DIR__), "ext", "TensorOxideHDF5Ext.jl"))))
+            TensorOxide.HDF5_LOCK[] === HDF5.API.liblock || error("another lock")
+            waiting = Threads.@spawn lock(() -> sleep(0.2), HDF5.API.liblock)
+            TensorOxide.save($(repr(path)), "z" => [1 + 2im, 3.0], "t" => "text"; compress = 1)
+            wait(waiting)
+            TensorOxide.load($(repr(path)), "z", "t") == ([1 + 2im, 3.0], "text") || error("other values")
+            occursin($(repr(HDF5_TOOLS["bundled"])), TensorOxide.load_hdf5()) || error("another library")
+            """
+        paths = join(LOAD_PATH, Sys.iswindows() ? ';' : ':')
+        command = `$(Base.julia_cmd()) --startup-file=no -e $program`
+        @test withenv(() -> success(pipeline(command; stderr = stderr)), "JULIA_LOAD_PATH" => paths,
+                      "JULIA_PROJECT" => Base.active_project())
+        # What one version of HDF5 writes, another one reads.
+        @test TO.load(path, "z", "t") == ([1 + 2im, 3.0], "text")
+        rm(lender)
+    end
+
     @testset "h5py reads and writes the same" begin
         A, z = reshape(collect(1.0:6), 2, 3), ComplexF32[1+2im, 3]
         TO.save(path, "A" => A, "group/z" => z, "flags" => [true, false], "title" => "Grüße", "list" => [[1], [2]])

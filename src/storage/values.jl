@@ -84,7 +84,7 @@ are compounds of `r` and `i`, so that h5py and HDF5.jl read the files; for those
 h5py does, the axes are reversed.
 
 The options are for the tensors: `compress` from 1 (fast) to 9 (small), `shuffle` to reorder bytes before that, a
-`checksum` of each chunk, and the size of a `chunk`, which is otherwise up to 1 MiB. Without any the tensors lie in the
+`checksum` of each chunk, and the size of a `chunk`, which is otherwise up to 64 KiB. Without any the tensors lie in the
 file as in memory, which is fastest.
 
 ```julia

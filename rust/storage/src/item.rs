@@ -134,12 +134,13 @@ impl Options {
 
 const MAX_CHUNK: usize = u32::MAX as usize;
 
-/// Chunks of up to 1 MiB (HDF5 keeps that much of a dataset in memory by default), long along the first axes.
+/// Chunks of up to 64 KiB, long along the first axes. Larger ones compress by a few per cent more, and take half as long
+/// again.
 fn usual_chunk(shape: &[usize], element: Element) -> Vec<usize> {
     let mut chunk = shape.to_vec();
     for axis in (0..chunk.len()).rev() {
         let rest = chunk[..axis].iter().fold(element.size(), |bytes, &extent| bytes.saturating_mul(extent));
-        chunk[axis] = ((1 << 20) / rest).clamp(1, chunk[axis]);
+        chunk[axis] = ((1 << 16) / rest).clamp(1, chunk[axis]);
         if chunk[axis] > 1 {
             break;
         }
@@ -156,9 +157,9 @@ mod tests {
         let plain = Options::default();
         assert_eq!(plain.chunk_of(&[1000, 1000], Element::F64), Ok(None));
         let packed = Options { compress: 1, ..Options::default() };
-        assert_eq!(packed.chunk_of(&[1000, 1000], Element::F64), Ok(Some(vec![1000, 131])));
-        assert_eq!(packed.chunk_of(&[1 << 20, 7], Element::C64), Ok(Some(vec![1 << 16, 1])));
-        assert_eq!(packed.chunk_of(&[3, 1 << 17, 2], Element::C64), Ok(Some(vec![3, 21845, 1])));
+        assert_eq!(packed.chunk_of(&[1000, 1000], Element::F64), Ok(Some(vec![1000, 8])));
+        assert_eq!(packed.chunk_of(&[1 << 20, 7], Element::C64), Ok(Some(vec![1 << 12, 1])));
+        assert_eq!(packed.chunk_of(&[3, 1 << 17, 2], Element::C64), Ok(Some(vec![3, 1365, 1])));
         assert_eq!(packed.chunk_of(&[4, 5], Element::Bool), Ok(Some(vec![4, 5])));
         assert_eq!(packed.chunk_of(&[], Element::F64), Ok(None));
         assert_eq!(packed.chunk_of(&[3, 0], Element::F64), Ok(None));

@@ -32,6 +32,7 @@ mod pieces;
 mod replacement;
 mod session;
 mod types;
+mod work;
 
 pub use element::{Element, Stored};
 pub use error::Error;
