@@ -137,6 +137,7 @@ struct Engine
     tox_is_lent::Ptr{Cvoid}
     tox_set_provider::Ptr{Cvoid}
     tox_provider::Ptr{Cvoid}
+    tox_contract::Ptr{Cvoid}
     tox_plan_create::Ptr{Cvoid}
     tox_plan_destroy::Ptr{Cvoid}
     tox_plan_run::Ptr{Cvoid}
@@ -268,6 +269,11 @@ plan_path(handle, form, buffer, len) =
     check(ccall(ENGINE[].tox_plan_run, Int32,
                 (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
                 handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β)))
+
+@inline contract(tensors, labels, conj, α::ComplexF64, β::ComplexF64) =
+    check(ccall(ENGINE[].tox_contract, Int32,
+                (Ptr{DLTensor}, Ptr{Int32}, Ptr{UInt8}, Cdouble, Cdouble, Cdouble, Cdouble),
+                tensors, labels, conj, real(α), imag(α), real(β), imag(β)))
 
 plan_labels(handle, buffer, len) =
     check(ccall(ENGINE[].tox_plan_labels, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer,

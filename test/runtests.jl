@@ -2,9 +2,9 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "standard", "einsum", "semiring", "plans", "paths", "linalg", "factorizations", "eig", "driver",
-               "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch", "oracles", "errors", "storage",
-               "host", "doctests", "build", "examples"]
+const FILES = ["views", "oxidearray", "network", "standard", "einsum", "semiring", "plans", "paths", "linalg",
+               "factorizations", "eig", "driver", "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch",
+               "oracles", "errors", "storage", "host", "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("factors.jl")

@@ -573,6 +573,26 @@ uint32_t tox_abi_version(void);
 // The engine's version, for instance `"0.1.0"`; never freed.
 const char *tox_version(void);
 
+// C = alpha * (A·B, summed over the labels that C has not) + beta * C. `beta == 0` never reads C.
+//
+// `tensors` are A, B, C. `labels` has a label for each axis of A, then of B, then of C, and `conj` is NULL, or has for A
+// and for B 1 if it is to be conjugated, else 0. Each label of A or B is in two of the three at least, or has extent 1;
+// none is in C twice. What `tox_plan_run` computes for the same labels, slower by what it takes to look at the layouts, and
+// without a plan to make first.
+//
+// Fails with `TOX_DIMENSION_MISMATCH` (extents of one label), `TOX_INVALID_ARGUMENT` (labels, mixed element types),
+// `TOX_UNSUPPORTED_DTYPE`, `TOX_ALIASING`, `TOX_OUT_OF_MEMORY`; nothing was then written.
+//
+// # Safety
+// The pointers lead to what they are described as, and nothing writes to A or B, or reads or writes C, during the call.
+tox_status tox_contract(const DLTensor *tensors,
+                        const int32_t *labels,
+                        const uint8_t *conj,
+                        double alpha_re,
+                        double alpha_im,
+                        double beta_re,
+                        double beta_im);
+
 // Makes the derivatives of a plan and writes them to `*gradient`, to be released with `tox_gradient_destroy`. The plan
 // is not needed any longer. Its memory limit holds, without slices: a run that needs more is refused.
 //

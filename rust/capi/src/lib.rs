@@ -8,6 +8,7 @@
 #![allow(unsafe_code)] // a C ABI is made of raw pointers
 #![allow(non_camel_case_types)] // names as C has them
 
+mod contract;
 mod gradient;
 mod host;
 mod krylov;
@@ -20,6 +21,7 @@ mod storage;
 mod tape;
 mod tensors;
 
+pub use contract::*;
 pub use gradient::*;
 pub use host::*;
 pub use krylov::*;

@@ -101,6 +101,18 @@ impl From<tensoroxide_dense::Error> for Failure {
     }
 }
 
+impl From<tensoroxide_contract::Error> for Failure {
+    fn from(error: tensoroxide_contract::Error) -> Failure {
+        use tensoroxide_contract::Error;
+        let status = match error {
+            Error::Tensor(error) => return error.into(),
+            Error::Rank { .. } | Error::Extent { .. } => TOX_DIMENSION_MISMATCH,
+            _ => TOX_INVALID_ARGUMENT,
+        };
+        Failure::new(status, error.to_string())
+    }
+}
+
 impl From<tensoroxide_einsum::Error> for Failure {
     fn from(error: tensoroxide_einsum::Error) -> Failure {
         use tensoroxide_einsum::Error;
