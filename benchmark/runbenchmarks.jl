@@ -1,14 +1,14 @@
 # Runs the parts of the benchmark that are named on the command line, or all:
 #
 #     julia --project benchmark/runbenchmarks.jl [instances] [paths] [small] [contraction] [permutations] [products]
-#                                            [linalg] [gradients] [firstuse] [memory] [tensoroperations]
+#                                            [linalg] [gradients] [firstuse] [memory] [tensoroperations] [itensors]
 #
 # BENCHMARK_THREADS, numbers parted by commas, says with how many threads (1,2). See README.md in this folder.
 using LinearAlgebra, Random, TensorOxide
 using TensorOxide: ContractionPlan
 
 for file in ("timing", "table", "json", "blas", "peers", "compare", "instance", "instances", "paths", "small",
-             "contraction", "permutations", "products", "linalg", "gradients", "firstuse", "memory", "tensoroperations")
+             "contraction", "permutations", "products", "linalg", "gradients", "firstuse", "memory", "tensoroperations", "itensors")
     include(file * ".jl")
 end
 
@@ -16,7 +16,8 @@ end
 const PARTS = ["instances" => instances, "paths" => paths, "small" => small, "contraction" => contraction,
                "permutations" => permutations, "products" => products, "linalg" => linalg,
                "gradients" => gradients]
-const ONCE = ["firstuse" => firstuse, "memory" => memory, "tensoroperations" => tensoroperations]
+const ONCE = ["firstuse" => firstuse, "memory" => memory, "tensoroperations" => tensoroperations,
+              "itensors" => itensors]
 
 function main(chosen)
     known = first.([PARTS; ONCE])

@@ -11,6 +11,7 @@ makedocs(
         "Home" => "index.md",
         "Other algebras" => "semirings.md",
         "With other packages" => [
+            "frontends/itensors.md",
             "frontends/krylovkit.md",
             "frontends/omeinsum.md",
             "frontends/tensoroperations.md",

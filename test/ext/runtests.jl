@@ -6,6 +6,7 @@ using TensorOxide, Test
 const EXTENSIONS = [
     "chainrules" => [:ChainRulesCore, :ChainRulesTestUtils],
     "zygote" => [:ChainRulesCore, :Zygote],
+    "itensors" => [:Adapt, :ITensors, :ITensorMPS, :NDTensors],
     "krylovkit" => [:KrylovKit],
     "matrixalgebrakit" => [:MatrixAlgebraKit],
     "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra, :GenericSchur,
