@@ -454,10 +454,11 @@ unsafe fn part(first: *const i64, step: *const i64, rank: usize) -> Result<(Vec<
 unsafe fn read_options(options: *const tox_storage_options, rank: usize) -> Result<Options, Failure> {
     // SAFETY: the caller's promise.
     let Some(options) = (unsafe { options.as_ref() }) else { return Ok(Options::default()) };
-    // SAFETY: the caller's promise.
-    let chunk = match options.chunk.is_null() {
-        true => None,
-        false => Some(unsafe { numbers(options.chunk, rank, "chunk") }?),
+    let chunk = if options.chunk.is_null() {
+        None
+    } else {
+        // SAFETY: the caller's promise.
+        Some(unsafe { numbers(options.chunk, rank, "chunk") }?)
     };
     Ok(Options {
         compress: u8::try_from(options.compress).unwrap_or(u8::MAX),

@@ -59,7 +59,7 @@ fn files() {
     _ = std::fs::remove_file(&path);
     let path = CString::new(path.to_str().unwrap()).unwrap();
     let (name, unit) = (c"a/x", c"unit");
-    // SAFETY, here and below: strings are terminated, tensors point to variables, and files are used while they live.
+    // SAFETY: strings are terminated, tensors point to variables, and files are used while they live.
     unsafe {
         assert_eq!(tox_file_open(path.as_ptr(), TOX_FILE_CREATE, &mut file), TOX_NO_LIBRARY);
         assert_eq!(last_error(), "no HDF5 library was loaded");

@@ -32,7 +32,9 @@ fn path_of(name: &str) -> Option<&'static str> {
     let path = found().iter().find(|(known, _)| known == name).map(|(_, path)| path.as_str());
     if path.is_none() {
         let text = format!("left out: deps/hdf5.sh has no {name} on this machine");
-        assert!(std::env::var_os("CI").is_none() || !cfg!(target_os = "linux"), "{text}");
+        // Where these tests run by themselves, Python's can be had; Debian's is for Debian.
+        let needed = std::env::var_os("CI").is_some() && cfg!(target_os = "linux") && name != "debian";
+        assert!(!needed, "{text}");
         #[allow(clippy::print_stderr)] // the one place where a test says what it did not do
         {
             eprintln!("{text}");
