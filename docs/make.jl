@@ -13,6 +13,7 @@ makedocs(
         "With other packages" => [
             "frontends/itensors.md",
             "frontends/krylovkit.md",
+            "frontends/matrixalgebrakit.md",
             "frontends/omeinsum.md",
             "frontends/tensoroperations.md",
         ],

@@ -47,6 +47,16 @@ for method in (:mrrr, :divide_and_conquer)
     end
 end
 
+# MatrixAlgebraKit's checks of the outputs write their messages before they know of an error, which takes as long as a
+# decomposition of 4×4. The engine checks sizes and elements too. Keywords are sorted: `driver` is the first of these.
+const Keywords = NamedTuple{<:Any,<:Tuple{Driver,Vararg{Any}}}
+const SVD = Union{MAK.SafeDivideAndConquer{<:Keywords},MAK.DivideAndConquer{<:Keywords}}
+const Eigh = Union{MAK.RobustRepresentations{<:Keywords},MAK.DivideAndConquer{<:Keywords}}
+MAK.check_input(::typeof(MAK.svd_compact!), A::AbstractMatrix, USVᴴ, ::SVD) = nothing
+MAK.check_input(::typeof(MAK.svd_vals!), A::AbstractMatrix, S, ::SVD) = nothing
+MAK.check_input(::typeof(MAK.eigh_full!), A::AbstractMatrix, DV, alg::Eigh) = MAK.check_hermitian(A, alg)
+MAK.check_input(::typeof(MAK.eigh_vals!), A::AbstractMatrix, D, alg::Eigh) = MAK.check_hermitian(A, alg)
+
 function MAK.eig_full_qr_iteration!(::Driver, A, DV; fixgauge::Bool = true, scale = true, permute = true,
                                     options...)
     scale && permute || refuse(; scale, permute)

@@ -30,8 +30,10 @@ struct DLTensor
 end
 
 const CPU = DLDevice(1, 0)
-dltype(::Type{T}) where {T<:AbstractFloat} = DLDataType(2, 8sizeof(T), 1)
-dltype(::Type{T}) where {T<:Complex} = DLDataType(5, 8sizeof(T), 1)
+dltype(::Type{T}) where {T<:Union{Float32,Float64}} = DLDataType(2, 8sizeof(T), 1)
+dltype(::Type{T}) where {T<:Union{ComplexF32,ComplexF64}} = DLDataType(5, 8sizeof(T), 1)
+# An output of these would be written as what it is not: a `BigFloat` is as long as a `Float64`.
+dltype(::Type{T}) where {T} = throw_unsupported(T, "an array")
 
 struct PlanRequest
     expression::Ptr{UInt8}

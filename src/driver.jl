@@ -24,9 +24,9 @@ goes on to another where one does not converge, and blocks and balances as it se
 `fixgauge = false` and `positive = false` leave a freedom that it makes no use of. Elements are `Float32`, `Float64`,
 `ComplexF32` or `ComplexF64`; the outputs may be any strided arrays, and may share memory with the matrix.
 """
-TensorOxideDriver(arguments...; options...) = throw(ArgumentError(
-    "TensorOxideDriver() takes no arguments, and needs MatrixAlgebraKit 0.6.5 or newer on Julia 1.10 or newer: load " *
-    "it first, `using MatrixAlgebraKit`"))
+TensorOxideDriver(arguments...) = throw(ArgumentError(
+    isempty(arguments) ? "TensorOxideDriver() wants MatrixAlgebraKit (0.6.5 or newer) to be loaded: `using " *
+                         "MatrixAlgebraKit`" : "TensorOxideDriver takes no arguments"))
 
 "`A`, or a copy of it where an output shares its memory: the engine reads `A` while it writes."
 @inline apart(A, outputs...) = any(output -> Base.mightalias(A, output), outputs) ? copy(A) : A

@@ -4,7 +4,8 @@ using TensorOxide, Test, Random, LinearAlgebra
 const TO = TensorOxide
 
 @testset "without MatrixAlgebraKit" begin
-    @test_throws ArgumentError TensorOxideDriver(; provider = :own)
+    @test_throws ArgumentError TensorOxideDriver()
+    @test_throws ArgumentError TensorOxideDriver(:own)
 end
 
 # The caller's arrays: contiguous or not.
@@ -102,5 +103,8 @@ end
     @test_throws ArgumentError TO.driver_svd_compact!([NaN 0; 0 1], zeros(2, 2), zeros(2), zeros(2, 2))
     @test_throws ArgumentError TO.driver_svd_vals!(Diagonal([1.0, 2.0]), zeros(2))
     @test_throws ArgumentError TO.driver_qr!(big.(ones(2, 2)), big.(ones(2, 2)), big.(ones(2, 2)), false)
+    for T in (BigFloat, Complex{BigFloat}, Float16)
+        @test_throws ArgumentError TO.svd_compact!(ones(2, 2), (zeros(2, 2), zeros(2), zeros(T, 2, 2)))
+    end
     @test_throws DimensionMismatch TO.driver_eig_vals!(ones(2, 3), zeros(ComplexF64, 2))
 end

@@ -45,12 +45,38 @@ const ELEMENTS = (Float32, Float64, ComplexF32, ComplexF64)
     @test_throws ArgumentError MAK.svd_compact(Diagonal(ones(3)); alg = MAK.SafeDivideAndConquer(; driver = DRIVER))
     @test_throws ArgumentError MAK.svd_compact([NaN 1.0; 0 1]; driver = DRIVER)
     @test_throws DomainError MAK.eigh_full([0.0 1.0; 0 0]; driver = DRIVER)
+    @test_throws DimensionMismatch MAK.eigh_vals(A; driver = DRIVER)
+
+    # Outputs that do not fit.
+    svd, eigh = MAK.SafeDivideAndConquer(; driver = DRIVER), MAK.RobustRepresentations(; driver = DRIVER)
+    (U, S, Vᴴ), (D, V) = MAK.svd_compact(A), MAK.eigh_full(H)
+    for out in ((U, S, V[:, 1:2]), (U[1:3, :], S, Vᴴ), (U, Diagonal(ones(2)), Vᴴ), (U, Diagonal(ones(4)), Vᴴ))
+        @test_throws DimensionMismatch MAK.svd_compact!(copy(A), out, svd)
+    end
+    for out in ((ComplexF64.(U), S, Vᴴ), (U, Float32.(S), Vᴴ), (U, ComplexF64.(S), Vᴴ), (U, S, big.(Vᴴ)))
+        @test_throws ArgumentError MAK.svd_compact!(copy(A), out, svd)
+    end
+    @test_throws DimensionMismatch MAK.svd_vals!(copy(A), ones(4), svd)
+    @test_throws ArgumentError MAK.svd_vals!(copy(A), ones(Float32, 3), svd)
+    @test_throws DimensionMismatch MAK.eigh_full!(copy(H), (D, V[:, 1:2]), eigh)
+    @test_throws DimensionMismatch MAK.eigh_full!(copy(H), (Diagonal(ones(2)), V), eigh)
+    @test_throws ArgumentError MAK.eigh_full!(copy(H), (D, Float32.(V)), eigh)
+    @test_throws DimensionMismatch MAK.eigh_vals!(copy(H), ones(2), eigh)
 end
 
 "Arrays of these sizes with gaps between the elements."
 apart(A::AbstractArray) = view(similar(A, 2 .* size(A)), map(n -> 1:2:2n, size(A))...)
 apart(D::Diagonal) = Diagonal(apart(diagview(D)))
 apart(results::Tuple) = map(apart, results)
+
+@testset "no bytes, $T" for T in ELEMENTS
+    A = randn(MersenneTwister(2), T, 4, 4)
+    H = A + A'
+    USVᴴ, DV = MAK.svd_compact(A), MAK.eigh_full(H)
+    bytes(f!::F, A, out, alg) where {F} = (f!(A, out, alg); @allocated f!(A, out, alg))
+    @test bytes(MAK.svd_compact!, A, USVᴴ, MAK.SafeDivideAndConquer(; driver = DRIVER)) == 0
+    @test bytes(MAK.eigh_full!, H, DV, MAK.RobustRepresentations(; driver = DRIVER)) == 0
+end
 
 @testset "honoured, $T" for T in ELEMENTS
     rng = MersenneTwister(1)
@@ -87,6 +113,9 @@ apart(results::Tuple) = map(apart, results)
     @test MAK.lq_compact(A; driver = DRIVER)[1] ≈ MAK.lq_compact(A)[1]
     no_R = (similar(A), similar(A, 0, 0))
     @test MAK.qr_compact!(A, no_R, MAK.Householder(; driver = DRIVER))[1] ≈ MAK.qr_compact(A)[1]
+
+    @test MAK.svd_full!(copy(A), map(copy, MAK.svd_full(A)), MAK.SafeDivideAndConquer(; driver = DRIVER))[2] ≈
+          MAK.svd_full(A)[2]
 
     H = A'A
     E = copy(H)
