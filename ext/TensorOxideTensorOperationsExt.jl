@@ -7,7 +7,8 @@ using TensorOperations: argcheck_tensoradd, argcheck_tensorcontract, argcheck_te
                         dimcheck_tensorcontract, dimcheck_tensortrace
 using TensorOperations: allocator_checkpoint!, allocator_reset!, tensoralloc, tensorfree!
 using TensorOperations.PtrArrays: PtrArray
-using TensorOxide: TensorOxide, Scratch, add_labels, contract_labels, einsum!, on_diagonals, trace_labels
+using TensorOxide: TensorOxide, TensorOxideAllocator, add_labels, borrow!, contract_labels, einsum!, go_back!, mark,
+                   on_diagonals, task_scratch, trace_labels
 
 struct Backend <: AbstractBackend end
 TensorOxide.TensorOxideBackend() = Backend()
@@ -80,13 +81,14 @@ end
 end
 
 function TensorOperations.tensoralloc(::Type{A}, structure, ::Val{istemp},
-                                      scratch::Scratch) where {A<:AbstractArray,istemp}
+                                      ::TensorOxideAllocator) where {A<:AbstractArray,istemp}
     T = eltype(A)
     istemp && A <: Array && isbitstype(T) || return tensoralloc(A, structure, Val(istemp))
-    p = convert(Ptr{T}, TensorOxide.borrow!(scratch, Base.checked_mul(prod(structure), sizeof(T))))
+    p = convert(Ptr{T}, borrow!(task_scratch(), Base.checked_mul(prod(structure), sizeof(T))))
     return PtrArray(p, structure...)
 end
-TensorOperations.allocator_checkpoint!(scratch::Scratch) = TensorOxide.mark(scratch)
-TensorOperations.allocator_reset!(scratch::Scratch, checkpoint) = TensorOxide.go_back!(scratch, checkpoint)
+TensorOperations.allocator_checkpoint!(::TensorOxideAllocator) = mark(task_scratch())
+TensorOperations.allocator_reset!(allocator::TensorOxideAllocator, checkpoint) =
+    (go_back!(task_scratch(), checkpoint); allocator)
 
 end

@@ -15,8 +15,10 @@ TensorOxideBackend(arguments...) = throw(ArgumentError(
     TensorOxideAllocator()
 
 Memory for the temporaries of TensorOperations, as in
-`@tensor backend = TensorOxideBackend() allocator = TensorOxideAllocator() …`: that of the task that asks, kept from
+`@tensor backend = TensorOxideBackend() allocator = TensorOxideAllocator() …`: that of the task that computes, kept from
 call to call. What a call returns is an ordinary `Array` of Julia's. Tasks never share temporaries, so nothing has to be
-locked. `empty!(TensorOxideAllocator())` gives the memory back, also that of a call that was broken off by an error.
+locked. `empty!(TensorOxideAllocator())` gives the memory of the task back, also that of a call that was broken off by
+an error.
 """
-TensorOxideAllocator() = task_scratch()
+struct TensorOxideAllocator end
+Base.empty!(allocator::TensorOxideAllocator) = (empty!(task_scratch()); allocator)

@@ -1,6 +1,6 @@
 # Memory for temporaries: aligned, apart, given back in order, and kept.
 using TensorOxide, Test
-using TensorOxide: Scratch, borrow!, go_back!, held, mark
+using TensorOxide: Scratch, borrow!, go_back!, held, mark, task_scratch
 
 address(p) = Int(UInt(p))
 
@@ -56,9 +56,12 @@ end
 end
 
 @testset "tasks have their own" begin
-    mine = TensorOxideAllocator()
-    @test TensorOxideAllocator() === mine
-    @test fetch(@async TensorOxideAllocator()) !== mine
+    mine = task_scratch()
+    @test task_scratch() === mine
+    @test fetch(@async task_scratch()) !== mine
+    borrow!(mine, 1)
+    @test empty!(TensorOxideAllocator()) === TensorOxideAllocator()
+    @test held(mine) == 0
 end
 
 @testset "without TensorOperations" begin
