@@ -7,7 +7,7 @@
 # With 0 sites there are the steps alone, with bond dimensions `dmrg` alone; without either both, of 100 sites with 50,
 # 100 and 200.
 using ITensorMPS, ITensors, LinearAlgebra, Random, TensorOxide
-using TensorOxide: oxide, projected
+using TensorOxide: ContractionPlan, oxide, projected
 foreach(file -> include(file * ".jl"), ("timing", "table", "compare"))
 
 const W, d = 5, 3
@@ -63,7 +63,7 @@ function chains(N, D, qns)
     Random.seed!(1)
     sites = siteinds("S=1", N; conserve_qns = qns)
     H, ψ = chain(sites), random_mps(sites, n -> isodd(n) ? "Up" : "Dn"; linkdims = 4)
-    versions = ["default" => (H, ψ), "ours" => (oxide(H), oxide(ψ))]
+    versions = Any["default" => (H, ψ), "ours" => (oxide(H), oxide(ψ))]
     qns || push!(versions, "projected" => (projected(oxide(H)), oxide(ψ)))
     first = nothing
     for (name, (operator, state)) in versions
