@@ -12,6 +12,7 @@ const EXTENSIONS = [
     "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra, :GenericSchur,
                                  :ChainRulesTestUtils, :Zygote],
     "omeinsum" => [:OMEinsum],
+    "tensorkit" => [:MatrixAlgebraKit, :TensorKit, :Zygote],
     "tensoroperations" => [:TensorOperations],
     "tensoroperations_zygote" => [:TensorOperations, :ChainRulesCore, :Zygote],
 ]
