@@ -134,12 +134,10 @@ end
 Base.copy(A::OxideArray{T}) where {T} = copyto!(OxideArray{T}(undef, size(A)), A)
 Base.fill!(A::OxideArray{T}, x) where {T} = (fill!(view(A.memory, elements(A)), convert(T, x)); A)
 
-upto(::Val{N}) where {N} = ntuple(identity, Val(N))
-
 function Base.permutedims!(C::OxideArray{<:Any,N}, A::Union{OxideArray{<:Any,N},Array{<:Any,N}}, perm) where {N}
     order = ntuple(d -> Int(perm[d]), Val(N))
     length(perm) == N && isperm(order) || throw(ArgumentError("$perm is no permutation of 1:$N"))
-    return einsum!(C, (upto(Val(N)),) => order, A)
+    return einsum!(C, add_labels(order), A)
 end
 function Base.permutedims(A::OxideArray{T,N}, perm) where {T,N}
     return permutedims!(OxideArray{T,N}(undef, ntuple(d -> size(A, perm[d]), Val(N))), A, perm)
