@@ -1,5 +1,5 @@
 # Steps of matrix product codes, and `dmrg` of the spin-1 Heisenberg chain, with ITensors' own storage and with ours, in
-# one process. The time of a call that makes its result, and the bytes that it takes from Julia's heap. For `itensors.jl`,
+# one process. The time of a call that makes its result, and the bytes that it takes from Julia's heap. For `frontends.jl`,
 # or by itself:
 #
 #     julia --project=ENV benchmark/itensors_process.jl [THREADS [SITES [BOND DIMENSIONS…]]]

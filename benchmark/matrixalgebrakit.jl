@@ -3,6 +3,7 @@
 #
 #     julia --project=ENV benchmark/matrixalgebrakit.jl [largest size (512)]
 using LinearAlgebra, Random, TensorOxide
+using TensorOxide: ContractionPlan
 import MatrixAlgebraKit as MAK
 
 include("timing.jl")

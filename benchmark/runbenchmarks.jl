@@ -8,7 +8,7 @@ using LinearAlgebra, Random, TensorOxide
 using TensorOxide: ContractionPlan
 
 for file in ("timing", "table", "json", "blas", "peers", "compare", "instance", "instances", "paths", "small",
-             "contraction", "permutations", "products", "linalg", "gradients", "firstuse", "memory", "tensoroperations", "itensors")
+             "contraction", "permutations", "products", "linalg", "gradients", "firstuse", "memory", "frontends")
     include(file * ".jl")
 end
 

@@ -1,7 +1,7 @@
 # Contractions as codes of matrix product states and of projected entangled pairs do them, written with `@tensor`: by
 # TensorOperations' default backend and by ours, each with and without an allocator that keeps its memory, in turns, in
 # one process. The time of a call that makes its result, and the bytes that it takes from Julia's heap. For
-# `tensoroperations.jl`, or by itself:
+# `frontends.jl`, or by itself:
 #
 #     julia --project=ENV benchmark/tensoroperations_process.jl [THREADS]
 using LinearAlgebra, Random, TensorOperations, TensorOxide

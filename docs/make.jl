@@ -15,6 +15,7 @@ makedocs(
             "frontends/krylovkit.md",
             "frontends/matrixalgebrakit.md",
             "frontends/omeinsum.md",
+            "frontends/tensorkit.md",
             "frontends/tensoroperations.md",
         ],
         "Files" => "files.md",

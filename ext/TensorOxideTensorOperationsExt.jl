@@ -84,9 +84,11 @@ function TensorOperations.tensoralloc(::Type{A}, structure, ::Val{istemp},
                                       ::TensorOxideAllocator) where {A<:AbstractArray,istemp}
     T = eltype(A)
     istemp && A <: Array && isbitstype(T) || return tensoralloc(A, structure, Val(istemp))
-    p = convert(Ptr{T}, borrow!(task_scratch(), Base.checked_mul(prod(structure), sizeof(T))))
-    return PtrArray(p, structure...)
+    return array_at(convert(Ptr{T}, borrow!(task_scratch(), Base.checked_mul(prod(structure), sizeof(T)))), structure)
 end
+array_at(p, shape::Tuple) = PtrArray(p, shape...)
+# TensorKit, which gives a length, wants the vector to be of the very type that it names.
+array_at(p, n::Integer) = unsafe_wrap(Array, p, n)
 TensorOperations.allocator_checkpoint!(::TensorOxideAllocator) = mark(task_scratch())
 TensorOperations.allocator_reset!(allocator::TensorOxideAllocator, checkpoint) =
     (go_back!(task_scratch(), checkpoint); allocator)

@@ -11,6 +11,7 @@ const EXTENSIONS = [
     "matrixalgebrakit" => [:MatrixAlgebraKit],
     "matrixalgebrakit_suite" => [:MatrixAlgebraKit, :TestExtras, :StableRNGs, :GenericLinearAlgebra, :GenericSchur,
                                  :ChainRulesTestUtils, :Zygote],
+    "mpskit" => [:MatrixAlgebraKit, :TensorKit, :MPSKit],
     "omeinsum" => [:OMEinsum],
     "tensorkit" => [:MatrixAlgebraKit, :TensorKit, :Zygote],
     "tensoroperations" => [:TensorOperations],
