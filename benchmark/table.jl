@@ -8,7 +8,10 @@ function heading(title, columns)
     row("", columns)
 end
 
-row(label, cells) = println(rpad(label, LABEL_WIDTH), join(' ' .* lpad.(cell.(cells), CELL_WIDTH)))
+function row(label, cells)
+    println(rpad(label, LABEL_WIDTH), join(' ' .* lpad.(cell.(cells), CELL_WIDTH)))
+    flush(stdout)
+end
 
 cell(text::AbstractString) = text
 cell(count::Integer) = string(count)

@@ -3,14 +3,16 @@
 module TensorOxideNDTensorsExt
 
 using LinearAlgebra: LinearAlgebra, Hermitian
-using NDTensors: NDTensors, BlockSparse, Dense, Diag, Tensor, array, blockview, contract_inds, data, dag, dim, dims,
-                 ind, inds, indstype, is_trivial_permutation, matrix, sim, tensor
+using NDTensors: NDTensors, BlockSparse, Dense, Diag, Tensor, array, blockdim, blockview, contract_inds, data, dag, dim,
+                 dims, ind, inds, indstype, is_trivial_permutation, matrix, nblocks, sim, tensor
 using NDTensors.Expose: Expose
 using NDTensors.RankFactorization: Spectrum
-using TensorOxide: TensorOxide, OxideArray, OxideMatrix, OxideVector, diagonal_labels, einsum!
+using TensorOxide: TensorOxide, Blocks, OxideArray, OxideMatrix, OxideVector, contract_blocks, diagonal_labels, einsum!
 
 const OxideTensor{T,N,I} = Tensor{T,N,Dense{T,OxideVector{T}},I}
 const OxideBlockSparse{T,N,M,I} = Tensor{T,N,BlockSparse{T,OxideVector{T},M},I}
+const AnyBlockSparse = Tensor{<:Any,<:Any,<:BlockSparse}
+const Combiner = NDTensors.CombinerTensor
 const AnyDense{T,N} = Tensor{T,N,<:Dense}
 const AnyDiag{T,N} = Tensor{T,N,<:Diag}
 
@@ -66,9 +68,46 @@ function NDTensors.outer!(C::OxideTensor{<:Any,N}, A::AnyDense{<:Any,M}, B::AnyD
     return contract_into!(C, labels, A, labels[1:M], B, labels[M+1:N], true, false)
 end
 
-# Block by block; the first contraction into a block overwrites it.
-function NDTensors.contract!(C::OxideBlockSparse{T}, labelsC, A::Tensor{<:Any,<:Any,<:BlockSparse}, labelsA,
-                             B::Tensor{<:Any,<:Any,<:BlockSparse}, labelsB, contraction_plan) where {T}
+# Where a combiner only renames or splits indices, nothing is computed: no memory for a result is needed beside the copy.
+function NDTensors.contract(A::OxideTensor, labelsA, K::Combiner, labelsK, labelsC)
+    computed = ndims(K) <= 1 || NDTensors.is_combining(A, labelsA, K, labelsK)
+    C = computed ? NDTensors.contraction_output(A, labelsA, K, labelsK, labelsC) : A
+    return NDTensors.contract!!(C, labelsC, K, labelsK, A, labelsA)
+end
+NDTensors.contract(K::Combiner, labelsK, A::OxideTensor, labelsA, labelsC) =
+    NDTensors.contract(A, labelsA, K, labelsK, labelsC)
+
+# Block-sparse tensors. Where signs of fermions go between the blocks, or the result has another order of indices, they
+# are multiplied pair by pair.
+
+function NDTensors.contract(A::OxideBlockSparse{T}, labelsA, B::OxideBlockSparse{T}, labelsB, labelsC) where {T}
+    open = (filter(>(0), labelsA)..., filter(>(0), labelsB)...)
+    if NDTensors.using_auto_fermion() || labelsC != open
+        return invoke(NDTensors.contract, Tuple{AnyBlockSparse,Any,AnyBlockSparse,Any,Any}, A, labelsA, B, labelsB,
+                      labelsC)
+    end
+    c, C = contract_blocks(data(A), Blocks(A), collect(labelsA), data(B), Blocks(B), collect(labelsB))
+    return tensor(BlockSparse(c, C, Val(length(open))), contract_inds(inds(A), labelsA, inds(B), labelsB, labelsC))
+end
+function TensorOxide.Blocks(A::OxideBlockSparse{<:Any,N}) where {N}
+    there = NDTensors.blockoffsets(A)
+    places = Matrix{Int}(undef, N, length(there))
+    for (k, block) in enumerate(keys(there)), d in 1:N
+        places[d, k] = block[d]
+    end
+    return Blocks([Int[blockdim(i, n) for n in 1:nblocks(i)] for i in inds(A)], places, collect(there))
+end
+function NDTensors.BlockSparse(a::OxideVector, A::Blocks, ::Val{N}) where {N}
+    there = NDTensors.BlockOffsets{N}(; sizehint = length(A))
+    for k in 1:length(A)
+        insert!(there, NDTensors.Block(ntuple(d -> UInt(A.places[d, k]), Val(N))), A.offsets[k])
+    end
+    return BlockSparse(a, there)
+end
+
+# Pair by pair; the first contraction into a block overwrites it.
+function NDTensors.contract!(C::OxideBlockSparse{T}, labelsC, A::AnyBlockSparse, labelsA, B::AnyBlockSparse, labelsB,
+                             contraction_plan) where {T}
     written = Set{eltype(NDTensors.nzblocks(C))}()
     for (a, b, c) in contraction_plan
         sign = NDTensors.compute_alpha(T, labelsC, c, inds(C), labelsA, a, inds(A), labelsB, b, inds(B))

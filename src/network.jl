@@ -9,7 +9,7 @@
 """
 @inline function contract!(C::AbstractArray{T}, labelsC, A::AbstractArray{T}, labelsA, B::AbstractArray{T}, labelsB,
                            α::Number, β::Number) where {T<:Element}
-    map(length, (labelsA, labelsB, labelsC)) == (ndims(A), ndims(B), ndims(C)) || throw_labels((A, B, C))
+    map(length, (labelsA, labelsB, labelsC)) == (ndims(A), ndims(B), ndims(C)) || throw_label_count((A, B, C))
     if words((A, B, C)) + ndims(A) + ndims(B) + ndims(C) > FRAME_WORDS
         return einsum!(C, (labelsA, labelsB) => labelsC, A, B; α = α, β = β)
     end
@@ -18,7 +18,7 @@
                                          factors(nothing, T, α, β)...)
     return C
 end
-@noinline throw_labels(arrays) =
+@noinline throw_label_count(arrays) =
     throw(DimensionMismatch("arrays of $(join(map(ndims, arrays), ", ")) dimensions need as many labels"))
 @inline function contract_in(frame::Ptr, arrays, labels, α, β)
     tensors = convert(Ptr{DLTensor}, frame)
@@ -41,21 +41,12 @@ end
     contract_network!(C, names, tensors, conj = nothing)
 
 Sum the product of `tensors`, a vector of pairs `names => array`, over the names that are not in `names`, those of `C`'s
-indices: planned as a whole and kept, as by [`einsum!`](@ref). Names are anything that `==` compares.
+indices: planned as a whole and kept, as by [`einsum!`](@ref). Names are anything that a `Dict` tells apart.
 """
 function contract_network!(C::AbstractArray{T}, names, @nospecialize(tensors), @nospecialize(conj = nothing)) where {T}
-    known = Any[]
-    labels(names) = Int[label!(known, name) for name in names]
-    operands = Vector{Int}[labels(first(tensor)) for tensor in tensors]
     arrays = Any[operand(T, last(tensor), k) for (k, tensor) in enumerate(tensors)]
-    into!(C, T, nothing, operands => labels(names), arrays, conj, ComplexF64(1), ComplexF64(0))
+    into!(C, T, nothing, numbered(map(first, tensors), names), arrays, conj, ComplexF64(1), ComplexF64(0))
     return C
-end
-function label!(known, name)
-    at = findfirst(==(name), known)
-    at === nothing || return at
-    push!(known, name)
-    return length(known)
 end
 
 "The places of the positive labels, of which there are `N`."

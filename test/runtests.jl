@@ -2,7 +2,7 @@
 # an exit status that says whether all passed.
 using Test
 
-const FILES = ["views", "oxidearray", "network", "standard", "einsum", "semiring", "plans", "paths", "linalg",
+const FILES = ["views", "oxidearray", "network", "blocks", "standard", "einsum", "semiring", "plans", "paths", "linalg",
                "factorizations", "eig", "driver", "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch",
                "oracles", "errors", "storage", "host", "doctests", "build", "examples"]
 
