@@ -34,7 +34,8 @@ function equation(n)
 end
 function itensors(n, storage)
     a, b, _ = half(n)
-    return "i = [Index(2) for _ in 1:$(2n)]; A$n, B$n = $storage(random_itensor(i[$([a...])])), $storage(random_itensor(i[$([b...])]))"
+    random(labels) = "$storage(random_itensor(i[$([labels...])]))"
+    return "i = [Index(2) for _ in 1:$(2n)]; A$n, B$n = $(random(a)), $(random(b))"
 end
 
 "Seconds to load the packages, then of the first contraction of each order, one after the other in one process."

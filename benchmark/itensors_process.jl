@@ -8,7 +8,7 @@
 # 100 and 200.
 using ITensorMPS, ITensors, LinearAlgebra, Random, TensorOxide
 using TensorOxide: ContractionPlan, oxide, projected
-foreach(file -> include(file * ".jl"), ("timing", "table", "compare"))
+foreach(file -> include(file * ".jl"), ("timing", "table", "compare", "../test/ext/heisenberg"))
 
 const W, d = 5, 3
 const BONDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
@@ -48,25 +48,14 @@ function steps(T, name, step)
     return seen
 end
 
-function chain(sites)
-    terms = OpSum()
-    for j in 1:length(sites)-1
-        terms += 0.5, "S+", j, "S-", j + 1
-        terms += 0.5, "S-", j, "S+", j + 1
-        terms += "Sz", j, "Sz", j + 1
-    end
-    return MPO(terms, sites)
-end
-
 "`dmrg` with their storage, with ours, and with ours and planned products; of five sweeps, the last two at full rank."
 function chains(N, D, qns)
     Random.seed!(1)
     sites = siteinds("S=1", N; conserve_qns = qns)
     H, ψ = chain(sites), random_mps(sites, n -> isodd(n) ? "Up" : "Dn"; linkdims = 4)
-    versions = Any["default" => (H, ψ), "ours" => (oxide(H), oxide(ψ))]
-    qns || push!(versions, "projected" => (projected(oxide(H)), oxide(ψ)))
     first = nothing
-    for (name, (operator, state)) in versions
+    for (name, operator, state) in (("default", H, ψ), ("ours", oxide(H), oxide(ψ)),
+                                    ("projected", projected(oxide(H)), oxide(ψ)))
         GC.gc()
         run = @timed dmrg(operator, state; nsweeps = 5, maxdim = min.([10, 20, 100, D, D], D), cutoff = 1e-12,
                           outputlevel = 0)

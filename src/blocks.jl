@@ -206,36 +206,47 @@ function stacked!(memory::Vector{T}, at, A::Operand{T}, blocks, free::Axis, sums
     m, k = extent(free), extent(sums)
     first_index = findfirst(extents -> any(>(1), extents), A.blocks.extents)
     turned = first_index !== nothing && first_index in A.summed
+    down, right = turned ? (k, 1) : (1, m)
     length(blocks) == length(free) * length(sums) || fill!(view(memory, at+1:at+m*k), zero(T))
-    loops = Tuple{Int,Int}[]
-    strides = Vector{Int}(undef, length(A.blocks.extents))
+    loops, strides = Tuple{Int,Int}[], zeros(Int, length(A.blocks.extents))
     for block in blocks
-        extents(d) = A.blocks.extents[d][A.blocks.places[d, block]]
-        to = at + start(free, A.free.numbers[block]) * (turned ? k : 1) +
-             start(sums, A.sums.numbers[block]) * (turned ? 1 : m)
-        for (indices, step) in ((A.open, turned ? k : 1), (A.summed, turned ? 1 : m))
-            for d in indices
-                strides[d] = step
-                step *= extents(d)
-            end
-        end
-        empty!(loops)
-        for d in 1:length(strides)
-            n = extents(d)
-            n == 1 && continue
-            if !isempty(loops) && strides[d] == prod(last(loops))
-                loops[end] = (first(last(loops)) * n, last(last(loops)))
-            else
-                push!(loops, (n, strides[d]))
-            end
-        end
         size = A.free.extents[block] * A.sums.extents[block]
         size == 0 && continue
-        checkbounds(A.data, A.blocks.offsets[block]+1:A.blocks.offsets[block]+size)
-        copy_block!(memory, to, A.data.memory, A.data.offset + A.blocks.offsets[block], loops, length(loops), size)
+        offset = A.blocks.offsets[block]
+        checkbounds(A.data, offset+1:offset+size)
+        to = at + down * start(free, A.free.numbers[block]) + right * start(sums, A.sums.numbers[block])
+        find_loops!(loops, strides, A, block, down, right)
+        copy_block!(memory, to, A.data.memory, A.data.offset + offset, loops, length(loops), size)
     end
     matrix = OxideMatrix{T}(memory, at, turned ? (k, m) : (m, k))
     return matrix, turned ? (3, label) : (label, 3)
+end
+
+"""
+The extents of a block's indices, and their strides in a matrix where one more of the open ones is `down` elements away,
+and one more of those summed over `right`; those that go together as one.
+"""
+function find_loops!(loops, strides, A::Operand, block, down, right)
+    extents(d) = A.blocks.extents[d][A.blocks.places[d, block]]
+    for d in A.open
+        strides[d] = down
+        down *= extents(d)
+    end
+    for d in A.summed
+        strides[d] = right
+        right *= extents(d)
+    end
+    empty!(loops)
+    for (d, stride) in enumerate(strides)
+        n = extents(d)
+        n == 1 && continue
+        if !isempty(loops) && stride == prod(last(loops))
+            loops[end] = (first(last(loops)) * n, last(last(loops)))
+        else
+            push!(loops, (n, stride))
+        end
+    end
+    return loops
 end
 
 "Copy `size` elements to the places that the first `depth` of `loops`, of an extent and a stride, lead to."

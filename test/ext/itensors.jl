@@ -4,7 +4,7 @@ using Adapt: adapt
 using ITensors: ITensors, ITensor, Index, QN, apply, array, combiner, commonind, dag, delta, dim, diag_itensor, dims,
                 factorize, hadamard_product, hasinds, inds, inner, noprime, order, permute, prime, qr, random_itensor,
                 sim, storage, tensor
-using ITensorMPS: ITensorMPS, MPO, MPS, OpSum, dmrg, expect, correlation_matrix, maxlinkdim, random_mps, siteinds, tdvp
+using ITensorMPS: ITensorMPS, MPS, dmrg, expect, correlation_matrix, maxlinkdim, random_mps, siteinds, tdvp
 using NDTensors: NDTensors
 using TensorOxide: OxideArray, OxideMatrix, OxideVector, oxide
 
@@ -188,21 +188,7 @@ end
     @test_throws ArgumentError svd(array(A))
 end
 
-function chain(sites; field = 0.0)
-    terms = OpSum()
-    for j in 1:length(sites)-1
-        terms += 0.5, "S+", j, "S-", j + 1
-        terms += 0.5, "S-", j, "S+", j + 1
-        terms += "Sz", j, "Sz", j + 1
-    end
-    # A term with a complex coefficient, Hermitian with its partner: Dzyaloshinskii and Moriya's.
-    for j in 1:length(sites)-1
-        field == 0 && break
-        terms += 0.5im * field, "S+", j, "S-", j + 1
-        terms += -0.5im * field, "S-", j, "S+", j + 1
-    end
-    return MPO(terms, sites)
-end
+include("heisenberg.jl")
 
 @testset "dmrg and what is measured, quantum numbers: $qns, complex: $complex" for qns in (false, true),
                                                                                    complex in (false, true)
