@@ -224,9 +224,9 @@ oxide(A::AbstractArray{<:Number}) = convert(OxideArray, A)
 
 An `ITensorMPS.AbstractProjMPO` in place of ITensorMPS's `ProjMPO(H)`: it takes part in `dmrg(projected(H), ψ; …)` and
 `tdvp(projected(H), t, ψ; …)` as `H` does, but the product of H, projected between the two parts of the chain, with
-a state, and the growth of these parts, are each one planned contraction, whose intermediates lie in memory that is used
-again. `H` and `ψ` have to be tensors of [`oxide`](@ref TensorOxide.oxide); where they have quantum numbers, the
-products run as ever, pair by pair and block by block. `H` itself is left as it is.
+a state, and the growth of these parts, are each one contraction, planned as a whole (with quantum numbers, tensor by
+tensor), whose intermediates lie in memory that is used again. `H` and `ψ` have to be tensors of
+[`oxide`](@ref TensorOxide.oxide). `H` itself is left as it is.
 
 It is there when ITensors and ITensorMPS are loaded.
 """

@@ -28,12 +28,14 @@ end
 
 # Indices are letters of these block extents; labels that both tensors have are summed over.
 const INDICES = Dict('a' => [2, 1, 3], 'b' => [1, 2], 'c' => [1, 1, 1], 'd' => [3, 4, 2], 'e' => [1, 2, 1, 3],
-                     'f' => [5], 'l' => [30, 40, 20], 'r' => [35, 60], 'z' => [2, 0, 1])
+                     'f' => [5], 'l' => [30, 40, 20], 'r' => [35, 60], 'm' => [50, 40],
+                     'z' => [2, 0, 1])
 
 @testset "$a · $b, $T" for T in (Float32, Float64, ComplexF32, ComplexF64),
                            (a, b) in (("ab", "bd"), ("ba", "db"), ("bac", "cdb"), ("adb", "bfe"), ("abd", "dba"),
                                       ("", ""), ("a", "a"), ("a", "d"), ("", "ab"), ("cadb", "ecfb"), ("adcbe", "ecfa"),
-                                      ("lcr", "lec"), ("lr", "rd"), ("az", "zb"), ("az", "b"), ("f", "fa"))
+                                      ("lcr", "lec"), ("lr", "rd"), ("lr", "rm"),
+                                      ("rlc", "mr"), ("az", "zb"), ("az", "b"), ("f", "fa"))
     rng = MersenneTwister(length(a) + 10length(b))
     both = [label for label in a if label in b]
     labels(x) = Int[label in both ? -findfirst(==(label), both) : Int(label) for label in x]
