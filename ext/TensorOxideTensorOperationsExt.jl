@@ -2,7 +2,8 @@
 module TensorOxideTensorOperationsExt
 
 using LinearAlgebra: Diagonal
-using TensorOperations: TensorOperations, AbstractBackend, DefaultAllocator, Index2Tuple, StridedView, linearize
+using TensorOperations: TensorOperations, AbstractBackend, DefaultAllocator, Index2Tuple, One, StridedView, Zero,
+                        linearize
 using TensorOperations: argcheck_tensoradd, argcheck_tensorcontract, argcheck_tensortrace, dimcheck_tensoradd,
                         dimcheck_tensorcontract, dimcheck_tensortrace
 using TensorOperations: allocator_checkpoint!, allocator_reset!, tensoralloc, tensorfree!
@@ -92,5 +93,17 @@ array_at(p, n::Integer) = unsafe_wrap(Array, p, n)
 TensorOperations.allocator_checkpoint!(::TensorOxideAllocator) = mark(task_scratch())
 TensorOperations.allocator_reset!(allocator::TensorOxideAllocator, checkpoint) =
     (go_back!(task_scratch(), checkpoint); allocator)
+
+# What the first contractions and permutations of a session would compile, of arrays with few indices.
+for T in (Float64, ComplexF64), M in 0:3, N in 0:3
+    Positions(M, N) = Tuple{NTuple{M,Int},NTuple{N,Int}}
+    for K in 1:2
+        precompile(TensorOperations.tensorcontract!,
+                   (Array{T,M+N}, Array{T,M+K}, Positions(M, K), Bool, Array{T,K+N}, Positions(K, N), Bool,
+                    Positions(M + N, 0), One, Zero, Backend, DefaultAllocator))
+    end
+    M == 0 && precompile(TensorOperations.tensoradd!, (Array{T,N+1}, Array{T,N+1}, Positions(N + 1, 0), Bool, One, Zero,
+                                                       Backend, DefaultAllocator))
+end
 
 end
