@@ -78,6 +78,20 @@ end
     end
 end
 
+@testset "signs of fermions" begin
+    ITensors.enable_auto_fermion()
+    try
+        i, j, k, l = [Index(QN("Nf", 0, -1) => 2, QN("Nf", 1, -1) => 1; tags = "f$n") for n in 1:4]
+        A, B = random_itensor(QN("Nf", 1, -1), i, dag(j), k), random_itensor(QN("Nf", 1, -1), j, l, dag(k))
+        signed = A * B
+        @test norm(signed) > 0 && agrees(oxide(A) * oxide(B), signed) && agrees(oxide(B) * oxide(A), B * A)
+        ITensors.disable_auto_fermion()
+        @test norm(signed - A * B) > 0.1 * norm(signed)     # they matter here
+    finally
+        ITensors.disable_auto_fermion()
+    end
+end
+
 @testset "diagonals, $T" for T in (Float32, ComplexF64)
     i, j, k, l, m, n = PLAIN
     i2, i3 = sim(i), sim(i)
