@@ -19,9 +19,10 @@ makedocs(
             "frontends/tensoroperations.md",
         ],
         "Files" => "files.md",
+        "Many machines" => "scaling.md",
         "Reference" => "reference.md",
         "The written standard" => ["standard/einsum.md", "standard/linalg.md", "standard/krylov.md",
-                                 "standard/derivatives.md", "standard/storage.md"],
+                                 "standard/derivatives.md", "standard/storage.md", "standard/distributed.md"],
     ],
     # test/doctests.jl runs the examples, on every version of Julia.
     doctest = false,

@@ -9,7 +9,8 @@ Exported are [`einsum`](@ref), [`einsum!`](@ref), [`contraction_plan`](@ref), an
 Krylov methods `eigsolve`, `exponentiate`, `linsolve`, the derivatives `pullback`, `pushforward`, `pullback_pushforward`,
 `recorded`, `eigenpair_pullback`, the paths `contraction_path`,
 `save_path`, `load_path`, the files `save`, `load`, `open`, `attributes`, `create`, `load_hdf5`, `write_itensor`,
-`read_itensor`, and `versioninfo`, `num_threads`, `set_num_threads`, `provider`, `set_provider`,
+`read_itensor`, the ranks of MPI `communicator`, `free`, `local_range`, `allsum!`, `split_eigsolve`, and `versioninfo`,
+`num_threads`, `set_num_threads`, `provider`, `set_provider`,
 `library_path` are called with the module's name before them.
 """
 module TensorOxide
@@ -27,6 +28,8 @@ include("capi.jl")
 include("views.jl")
 include("semiring.jl")
 include("plan.jl")
+include("distributed.jl")
+include("split.jl")
 include("path.jl")
 include("cache.jl")
 include("labels.jl")

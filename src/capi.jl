@@ -127,6 +127,30 @@ struct StorageItem
     rank::Csize_t
     chunked::Int32
 end
+struct MPILibrary
+    handle_size::Csize_t
+    communicator::UInt64
+    byte::UInt64
+    errors_return::UInt64
+    any_source::Int32
+    thread_serialized::Int32
+    functions::NTuple{14,Ptr{Cvoid}}
+end
+
+struct SharedInfo
+    plan::PlanInfo
+    leaves::UInt64
+    threads::UInt64
+    slicing_overhead::Float64
+end
+SharedInfo() = SharedInfo(PlanInfo(), 0, 0, 1.0)
+
+struct SplitInfo
+    peak_bytes::UInt64
+    sent_bytes::UInt64
+    multiplications::Float64
+end
+SplitInfo() = SplitInfo(0, 0, 0.0)
 
 "Addresses of the engine's functions; a field has the name of its symbol."
 struct Engine
@@ -219,6 +243,23 @@ struct Engine
     tox_file_remove::Ptr{Cvoid}
     tox_file_item::Ptr{Cvoid}
     tox_file_names::Ptr{Cvoid}
+    tox_communicator_create::Ptr{Cvoid}
+    tox_communicator_rank::Ptr{Cvoid}
+    tox_communicator_free::Ptr{Cvoid}
+    tox_communicator_destroy::Ptr{Cvoid}
+    tox_shared_create::Ptr{Cvoid}
+    tox_shared_destroy::Ptr{Cvoid}
+    tox_shared_info::Ptr{Cvoid}
+    tox_shared_output_shape::Ptr{Cvoid}
+    tox_shared_describe::Ptr{Cvoid}
+    tox_shared_run::Ptr{Cvoid}
+    tox_communicator_sum::Ptr{Cvoid}
+    tox_split_create::Ptr{Cvoid}
+    tox_split_destroy::Ptr{Cvoid}
+    tox_split_info::Ptr{Cvoid}
+    tox_split_shape::Ptr{Cvoid}
+    tox_split_run::Ptr{Cvoid}
+
 end
 
 # NULL until the engine is loaded: Julia then throws instead of calling it.
@@ -490,6 +531,69 @@ file_names(handle, name, attributes, buffer, len) =
 
 # Of a name that is not in a file.
 @inline check(status::Int32, name::AbstractString) = status == 16 ? throw(KeyError(name)) : check(status)
+function communicator_create(mpi, timeout)
+    handle = Ref(C_NULL)
+    check(ccall(ENGINE[].tox_communicator_create, Int32, (Ref{MPILibrary}, Cdouble, Ptr{Ptr{Cvoid}}), mpi, timeout, handle))
+    return handle[]
+end
+function communicator_rank(handle)
+    rank, size = Ref{Int64}(0), Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_communicator_rank, Int32, (Ptr{Cvoid}, Ref{Int64}, Ref{Int64}), handle, rank, size))
+    return rank[], size[]
+end
+communicator_free(handle) = check(ccall(ENGINE[].tox_communicator_free, Int32, (Ptr{Cvoid},), handle))
+communicator_destroy(handle) = ccall(ENGINE[].tox_communicator_destroy, Cvoid, (Ptr{Cvoid},), handle)
+
+function shared_create(communicator, request, slices)
+    handle = Ref(C_NULL)
+    check(ccall(ENGINE[].tox_shared_create, Int32, (Ptr{Cvoid}, Ref{PlanRequest}, Csize_t, Ptr{Ptr{Cvoid}}),
+                communicator, request, slices, handle))
+    return handle[]
+end
+shared_destroy(handle) = ccall(ENGINE[].tox_shared_destroy, Cvoid, (Ptr{Cvoid},), handle)
+function shared_info(handle)
+    info = Ref(SharedInfo())
+    check(ccall(ENGINE[].tox_shared_info, Int32, (Ptr{Cvoid}, Ptr{SharedInfo}), handle, info))
+    return info[]
+end
+shared_output_shape(handle, extents) =
+    check(ccall(ENGINE[].tox_shared_output_shape, Int32, (Ptr{Cvoid}, Ptr{Int64}, Csize_t), handle, extents,
+                length(extents)))
+shared_describe(handle, buffer, len) =
+    check(ccall(ENGINE[].tox_shared_describe, Int32, (Ptr{Cvoid}, Ptr{UInt8}, Csize_t, Ptr{Csize_t}), handle, buffer,
+                length(buffer), len))
+# The status is checked by the caller, who may know better what went wrong.
+shared_run(handle, operands, count, conj, output, all, α, β, callback, context) =
+    ccall(ENGINE[].tox_shared_run, Int32,
+          (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Int32, Cdouble, Cdouble, Cdouble, Cdouble,
+           Ptr{Cvoid}, Ptr{Cvoid}),
+          handle, operands, count, conj, output, all, real(α), imag(α), real(β), imag(β), callback, context)
+
+communicator_sum(handle, tensor) =
+    check(ccall(ENGINE[].tox_communicator_sum, Int32, (Ptr{Cvoid}, Ptr{DLTensor}), handle, tensor))
+function split_create(communicator, request, axes)
+    handle = Ref(C_NULL)
+    check(ccall(ENGINE[].tox_split_create, Int32, (Ptr{Cvoid}, Ref{PlanRequest}, Ptr{Int32}, Ptr{Ptr{Cvoid}}),
+                communicator, request, axes, handle))
+    return handle[]
+end
+split_destroy(handle) = ccall(ENGINE[].tox_split_destroy, Cvoid, (Ptr{Cvoid},), handle)
+function split_info(handle)
+    info = Ref(SplitInfo())
+    check(ccall(ENGINE[].tox_split_info, Int32, (Ptr{Cvoid}, Ptr{SplitInfo}), handle, info))
+    return info[]
+end
+"Fills `extents` with the size of a part; returns the number of its axes, which may be another."
+function split_shape(handle, tensor, extents)
+    rank = Ref{Int64}(0)
+    check(ccall(ENGINE[].tox_split_shape, Int32, (Ptr{Cvoid}, Csize_t, Ptr{Int64}, Csize_t, Ref{Int64}), handle, tensor,
+                extents, length(extents), rank))
+    return rank[]
+end
+split_run(handle, operands, count, conj, output, α, β) =
+    check(ccall(ENGINE[].tox_split_run, Int32,
+                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
+                handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β)))
 
 # Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.
 @inline function check(status::Int32, index::Ref{Int64})
@@ -521,5 +625,6 @@ end
     status == 10 && throw(OverflowError(text))
     status == 14 && throw(Base.IOError(text, Base.UV_EIO))
     status == 15 && error(text)
+    status == 15 && throw(ErrorException(text))
     throw(ErrorException("the tensor engine failed (status $status), which is a bug of the engine: $text"))
 end

@@ -56,7 +56,8 @@ end
 
 """
     contraction_plan(expression, shapes; semiring = nothing, eltype = Float64, conj = nothing, memory_limit = 0,
-                     minimize = :time, seed = 0, search_time = nothing, path = nothing)
+                     minimize = :time, seed = 0, search_time = nothing, path = nothing, comm = nothing, slices = 0,
+                     split = nothing, split_output = nothing)
 
 Prepare the contraction `expression` for operands of the given `shapes` (a tuple or vector of sizes, as from
 `size.((A, B))`) and element type (`Float32`, `Float64`, `ComplexF32` or `ComplexF64`): the order of the pairwise steps,
@@ -85,6 +86,12 @@ With another `path` than `nothing` there is no search, and that one is taken:
 - `form => path`, where `form` and `path` are as in [`TensorOxide.contraction_path`](@ref);
 - what [`TensorOxide.load_path`](@ref) read.
 
+With `comm`, an `MPI.Comm` (after `using MPI`) or a [`TensorOxide.communicator`](@ref), the contraction is shared out among
+the ranks: see [`TensorOxide.SharedPlan`](@ref). All ranks make the plan together; `memory_limit` is for each, and there
+are at least `slices` slices, or for `0` four for each thread of all ranks. With `split`, which has for each operand the
+axis that it is split along over the ranks, or `nothing` if it is whole on all, and `split_output` likewise, every rank has
+and gets parts only: see [`TensorOxide.SplitPlan`](@ref); `shapes` are those of the whole tensors.
+
 A step may name any number of tensors; the order within a step of more than two is searched.
 
 Throws an `ArgumentError` for an expression that cannot be read, an output label that no operand has, a wrong number
@@ -109,11 +116,19 @@ function contraction_plan(expression::AbstractString, @nospecialize(shapes);
                           semiring::Union{Nothing,Semiring} = nothing, eltype::Type = default_eltype(semiring),
                           @nospecialize(conj = nothing), memory_limit::Integer = 0, minimize::Symbol = :time,
                           seed::Integer = 0, search_time::Union{Nothing,Real} = nothing,
-                          @nospecialize(path = nothing))
+                          @nospecialize(path = nothing), @nospecialize(comm = nothing), slices::Integer = 0,
+                          @nospecialize(split = nothing), @nospecialize(split_output = nothing))
     check_eltype(semiring, eltype, "the plan")
     memory_limit >= 0 || throw(ArgumentError("memory_limit is $memory_limit bytes; 0 sets no limit"))
-    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit),
-                    PathSearch(minimize, seed, search_time), path, semiring)
+    search = PathSearch(minimize, seed, search_time)
+    split === nothing || comm !== nothing || throw(ArgumentError("split is for the ranks of a communicator; give comm"))
+    split === nothing ||
+        return split_plan(comm, semiring, eltype, String(expression), lists(shapes), conj, UInt64(memory_limit), search,
+                          path, split, split_output)
+    comm === nothing ||
+        return shared_plan(comm, semiring, eltype, String(expression), lists(shapes), conj, UInt64(memory_limit), search,
+                           path, slices)
+    return plan_for(eltype, String(expression), lists(shapes), conj, UInt64(memory_limit), search, path, semiring)
 end
 
 # Nothing from here on is compiled anew for each tensor order.
@@ -125,6 +140,19 @@ list(shape) = Int[n for n in shape]
 function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
                   memory_limit::UInt64, search::PathSearch = PathSearch(), @nospecialize(path = nothing),
                   semiring::Union{Nothing,Semiring} = nothing)
+    handle = Ref(C_NULL)
+    with_request(request -> plan_create(request, handle), T, expression, sizes, conj, memory_limit, search, path, semiring)
+    info = Ref(PlanInfo())
+    plan_info(handle[], info)
+    output = Vector{Int64}(undef, info[].output_rank)
+    plan_output_shape(handle[], output)
+    made = ContractionPlan{T,length(output),length(sizes),typeof(semiring)}
+    return made(handle[], expression, sizes, (output...,), info[], semiring)
+end
+
+"Call `f` with what the engine is asked to plan, whose pointers are valid for that long."
+function with_request(f, T::DataType, expression::String, sizes::Vector{Vector{Int}}, @nospecialize(conj),
+                      memory_limit::UInt64, search::PathSearch, @nospecialize(path), semiring)
     flags = zeros(UInt8, length(sizes))
     if conj !== nothing
         length(conj)::Int == length(sizes) || throw(ArgumentError(
@@ -137,21 +165,14 @@ function plan_for(T::DataType, expression::String, sizes::Vector{Vector{Int}}, @
     ranks = Int32[length(size) for size in sizes]
     extents = Int64[]
     foreach(size -> append!(extents, size), sizes)
-    handle = Ref(C_NULL)
-    info = Ref(PlanInfo())
     form, steps = path === nothing ? (Int32(0), "") : path_text(path)
     GC.@preserve expression ranks extents flags steps begin
         request = PlanRequest(pointer(expression), length(sizes), pointer(ranks), pointer(extents), pointer(flags),
                               code(semiring), dltype(T)::DLDataType, memory_limit,
                               path === nothing ? C_NULL : pointer(steps), form,
                               search.minimize, search.seed, search.time)
-        plan_create(request, handle)
+        return f(request)
     end
-    plan_info(handle[], info)
-    output = Vector{Int64}(undef, info[].output_rank)
-    plan_output_shape(handle[], output)
-    made = ContractionPlan{T,length(output),length(sizes),typeof(semiring)}
-    return made(handle[], expression, sizes, (output...,), info[], semiring)
 end
 
 @inline (plan::ContractionPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::Number = false) where {T,N,M,K} =
@@ -263,7 +284,12 @@ function Base.show(io::IO, ::MIME"text/plain", plan::ContractionPlan)
     plan_describe(plan.handle, buffer, len)
     resize!(buffer, len[] + 1)
     plan_describe(plan.handle, buffer, len)
-    lines = split(rstrip(String(resize!(buffer, len[]))), '\n')
+    print_lines(io, String(resize!(buffer, len[])))
+end
+
+"A text of many lines, shortened where the terminal has fewer."
+function print_lines(io::IO, text)
+    lines = split(rstrip(text), '\n')
     room = max(displaysize(io)[1] - 4, 10)
     if get(io, :limit, false)::Bool && length(lines) > room
         head = room ÷ 2

@@ -4,7 +4,8 @@ using Test
 
 const FILES = ["views", "oxidearray", "network", "blocks", "standard", "einsum", "semiring", "plans", "paths", "linalg",
                "factorizations", "eig", "driver", "linalg_solve", "krylov", "rules", "gradient", "indices", "scratch",
-               "oracles", "errors", "storage", "host", "doctests", "build", "examples"]
+               "oracles", "errors", "storage", "host", "distributed",
+               "doctests", "build", "examples"]
 
 include("layouts.jl")
 include("factors.jl")

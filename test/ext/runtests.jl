@@ -16,6 +16,7 @@ const EXTENSIONS = [
     "tensorkit" => [:MatrixAlgebraKit, :TensorKit, :Zygote],
     "tensoroperations" => [:TensorOperations],
     "tensoroperations_zygote" => [:TensorOperations, :ChainRulesCore, :Zygote],
+    "mpi" => [:MPI],
 ]
 
 "Why the packages cannot be loaded, or `nothing`."

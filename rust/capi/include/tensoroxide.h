@@ -309,6 +309,15 @@ typedef struct {
 // The hyperbolic tangent.
 #define TOX_MAP_TANH 9
 
+// A duplicate of an MPI communicator, for the engine's own messages. Its ranks make calls together: each makes the same
+// calls in the same order, one at a time, from a thread that may call MPI.
+//
+// A call ends on all ranks, within the timeout and what the slices take that are being computed: after an error on one
+// of them, when one is silent for longer than the timeout, when they ask for different things. After a failure
+// (`TOX_RANK_FAILURE`, `TOX_OUT_OF_MEMORY` and other errors that are not told before the work begins) all further calls
+// fail.
+typedef struct tox_communicator tox_communicator;
+
 // An open file: made by `tox_file_open`, destroyed by `tox_file_destroy`.
 typedef struct tox_file tox_file;
 
@@ -326,6 +335,13 @@ typedef struct tox_plan tox_plan;
 // What a run has left behind for the cotangents of its operands. For one thread at a time.
 typedef struct tox_record tox_record;
 
+// A contraction whose slices are shared out among the ranks of a communicator.
+typedef struct tox_shared tox_shared;
+
+// A contraction of tensors each of which is split along an index: every rank has the values of one range, rank r of p those
+// from n·r/p on (n being the extent, the quotient rounded down), or is whole on all ranks.
+typedef struct tox_split tox_split;
+
 // Steps that were computed, with all values that derivatives need. For one thread at a time.
 typedef struct tox_tape tox_tape;
 
@@ -334,6 +350,120 @@ typedef struct tox_workspace tox_workspace;
 
 // How a call went: `TOX_OK`, or what kind of failure it was.
 typedef int32_t tox_status;
+
+// An MPI library that the host has loaded and initialised, and a communicator of it. Handles are given as numbers.
+typedef struct {
+  // Bytes of a handle: 4 where it is an `int` (MPICH), 8 where it is an address (Open MPI) or as large as one (the
+  // standard ABI).
+  size_t handle_size;
+  // The communicator.
+  uint64_t communicator;
+  // `MPI_BYTE`.
+  uint64_t byte;
+  // `MPI_ERRORS_RETURN`.
+  uint64_t errors_return;
+  // The value of `MPI_ANY_SOURCE`.
+  int32_t any_source;
+  // The value of `MPI_THREAD_SERIALIZED`.
+  int32_t thread_serialized;
+  // The address of `MPI_Initialized`; those of other functions follow. They are never unloaded.
+  const void *initialized;
+  // `MPI_Finalized`.
+  const void *finalized;
+  // `MPI_Query_thread`.
+  const void *query_thread;
+  // `MPI_Is_thread_main`.
+  const void *is_thread_main;
+  // `MPI_Comm_rank`.
+  const void *comm_rank;
+  // `MPI_Comm_size`.
+  const void *comm_size;
+  // `MPI_Comm_idup`.
+  const void *comm_idup;
+  // `MPI_Comm_free`.
+  const void *comm_free;
+  // `MPI_Comm_set_errhandler`.
+  const void *comm_set_errhandler;
+  // `MPI_Isend`.
+  const void *isend;
+  // `MPI_Irecv`.
+  const void *irecv;
+  // `MPI_Test`.
+  const void *test;
+  // `MPI_Cancel`.
+  const void *cancel;
+  // `MPI_Error_string`.
+  const void *error_string;
+} tox_mpi;
+
+// What to plan.
+typedef struct {
+  // The Einstein summation, for instance `"ij,jk->ik"`: UTF-8, NUL-terminated.
+  const char *expression;
+  // Number of operands.
+  size_t operands;
+  // The number of axes of each operand.
+  const int32_t *ranks;
+  // The extents of all operands, one operand after another.
+  const int64_t *extents;
+  // 1 for each operand that is to be conjugated, else 0; NULL for none. Without meaning over a semiring.
+  const uint8_t *conj;
+  // What to compute with: one of `TOX_NUMBERS`, `TOX_MAX_PLUS`, ….
+  int32_t semiring;
+  // Element type of the operands and the output, one that the semiring has.
+  DLDataType dtype;
+  // Most bytes of workspace for dense column-major operands; 0 for no limit.
+  uint64_t memory_limit;
+  // The path to take, as JSON in the form that `path_form` says: NUL-terminated; NULL to search one.
+  const char *path;
+  // One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
+  int32_t path_form;
+  // What a searched path is to have least of: one of `TOX_MINIMIZE_*`.
+  int32_t minimize;
+  // Where the random numbers of the search start: the same request with the same seed has the same path.
+  uint64_t seed;
+  // Nominal seconds to search for, counted in work done and not by a clock; negative for a part of what the contraction is
+  // estimated to take, at most about one second.
+  double search_time;
+} tox_plan_request;
+
+// What a plan comes to.
+typedef struct {
+  // Number of operands.
+  uint64_t operands;
+  // Number of axes of the output.
+  uint64_t output_rank;
+  // Number of steps.
+  uint64_t steps;
+  // How often the steps run.
+  uint64_t slices;
+  // Bytes of workspace.
+  uint64_t peak_bytes;
+  // Floating-point operations: 2 for each product with its sum, whatever the algebra.
+  double flops;
+  // Element type.
+  DLDataType dtype;
+  // Logarithm to base 10 of `flops`.
+  double log10_flops;
+  // Logarithm to base 2 of the number of elements of the largest tensor that a step makes, the output included.
+  double log2_size;
+} tox_plan_info_t;
+
+// What a shared contraction comes to.
+typedef struct {
+  // Of the slices; `peak_bytes` is what a rank takes, sums of slices included.
+  tox_plan_info_t plan;
+  // In how many pieces the work can be dealt out.
+  uint64_t leaves;
+  // Threads that compute, on each rank.
+  uint64_t threads;
+  // How many times the arithmetic of the same path without slices.
+  double slicing_overhead;
+} tox_shared_info_t;
+
+// Is told on rank 0, on the thread that makes the call, how many slices are done, how many there are, and the seconds since
+// the beginning. Another answer than 0 stops the run on all ranks.
+typedef int32_t (*tox_progress)(void *context, uint64_t done, uint64_t slices, double seconds);
 
 // A problem. What a method does not know is not read.
 typedef struct {
@@ -412,59 +542,6 @@ typedef struct {
   double tol;
 } tox_truncation;
 
-// What to plan.
-typedef struct {
-  // The Einstein summation, for instance `"ij,jk->ik"`: UTF-8, NUL-terminated.
-  const char *expression;
-  // Number of operands.
-  size_t operands;
-  // The number of axes of each operand.
-  const int32_t *ranks;
-  // The extents of all operands, one operand after another.
-  const int64_t *extents;
-  // 1 for each operand that is to be conjugated, else 0; NULL for none. Without meaning over a semiring.
-  const uint8_t *conj;
-  // What to compute with: one of `TOX_NUMBERS`, `TOX_MAX_PLUS`, ….
-  int32_t semiring;
-  // Element type of the operands and the output, one that the semiring has.
-  DLDataType dtype;
-  // Most bytes of workspace for dense column-major operands; 0 for no limit.
-  uint64_t memory_limit;
-  // The path to take, as JSON in the form that `path_form` says: NUL-terminated; NULL to search one.
-  const char *path;
-  // One of the forms `TOX_PATH_*`; without meaning if `path` is NULL.
-  int32_t path_form;
-  // What a searched path is to have least of: one of `TOX_MINIMIZE_*`.
-  int32_t minimize;
-  // Where the random numbers of the search start: the same request with the same seed has the same path.
-  uint64_t seed;
-  // Nominal seconds to search for, counted in work done and not by a clock; negative for a part of what the contraction is
-  // estimated to take, at most about one second.
-  double search_time;
-} tox_plan_request;
-
-// What a plan comes to.
-typedef struct {
-  // Number of operands.
-  uint64_t operands;
-  // Number of axes of the output.
-  uint64_t output_rank;
-  // Number of steps.
-  uint64_t steps;
-  // How often the steps run.
-  uint64_t slices;
-  // Bytes of workspace.
-  uint64_t peak_bytes;
-  // Floating-point operations: 2 for each product with its sum, whatever the algebra.
-  double flops;
-  // Element type.
-  DLDataType dtype;
-  // Logarithm to base 10 of `flops`.
-  double log10_flops;
-  // Logarithm to base 2 of the number of elements of the largest tensor that a step makes, the output included.
-  double log2_size;
-} tox_plan_info_t;
-
 // Which operation is differentiated, and what is done where its result is one of many.
 typedef struct {
   // One of `TOX_RULE_…`.
@@ -483,6 +560,16 @@ typedef struct {
 } tox_rule;
 
 typedef const DLTensor *const *List;
+
+// What a contraction of split tensors comes to, on this rank.
+typedef struct {
+  // Most bytes that are taken at once beside the parts of the operands and the output.
+  uint64_t peak_bytes;
+  // Bytes that are sent in a run.
+  uint64_t sent_bytes;
+  // Multiplications in a run.
+  double multiplications;
+} tox_split_info_t;
 
 // How a tensor is kept in a file.
 typedef struct {
@@ -563,6 +650,10 @@ typedef uint64_t tox_value;
 // Nothing in a file has this name.
 #define TOX_MISSING 16
 
+// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host stopped
+// the run.
+#define TOX_RANK_FAILURE 15
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -592,6 +683,96 @@ tox_status tox_contract(const DLTensor *tensors,
                         double alpha_im,
                         double beta_re,
                         double beta_im);
+
+// Duplicates a communicator, which all of its ranks do together, and writes it to `*communicator`. A rank that is not heard
+// of for `timeout` seconds is taken for dead.
+//
+// Fails with `TOX_INVALID_ARGUMENT` (MPI is not initialised, or is finalised, or this thread may not call it; the size of
+// handles; the timeout), `TOX_NULL_POINTER`, `TOX_RANK_FAILURE`.
+//
+// # Safety
+// What `mpi` says is true. `communicator` can be written.
+tox_status tox_communicator_create(const tox_mpi *mpi,
+                                   double timeout,
+                                   tox_communicator **communicator);
+
+// Writes which rank this is, from 0, and how many there are.
+//
+// # Safety
+// `communicator` came from `tox_communicator_create`; the other two can be written.
+tox_status tox_communicator_rank(const tox_communicator *communicator, int64_t *rank, int64_t *size);
+
+// Gives the duplicate back to MPI: all ranks do, before MPI is finalised. Plans over it cannot be run any more.
+//
+// # Safety
+// `communicator` came from `tox_communicator_create`.
+tox_status tox_communicator_free(const tox_communicator *communicator);
+
+// Releases the memory of this handle, at any time and without the other ranks. NULL is allowed. Plans over it keep what they
+// need.
+//
+// # Safety
+// `communicator` came from `tox_communicator_create`, is not in use, and is not used again.
+void tox_communicator_destroy(tox_communicator *communicator);
+
+// Plans an Einstein summation to be shared out, and writes it to `*shared`. All ranks do so together and ask for the same;
+// rank 0 searches the path. `memory_limit` is for each rank. There are at least `slices` slices, or for 0 four for each thread of
+// all ranks; the result has the same bits for any number of ranks that has the same slices.
+//
+// Fails as `tox_plan_create`, and with `TOX_RANK_FAILURE` for what other ranks fail with.
+//
+// # Safety
+// As `tox_plan_create`; `communicator` came from `tox_communicator_create`.
+tox_status tox_shared_create(const tox_communicator *communicator,
+                             const tox_plan_request *request,
+                             size_t slices,
+                             tox_shared **shared);
+
+// Releases a shared contraction, at any time and without the other ranks. NULL is allowed.
+//
+// # Safety
+// `shared` came from `tox_shared_create`, is not in use, and is not used again.
+void tox_shared_destroy(tox_shared *shared);
+
+// Writes what a shared contraction comes to.
+//
+// # Safety
+// `shared` came from `tox_shared_create`; `info` can be written.
+tox_status tox_shared_info(const tox_shared *shared, tox_shared_info_t *info);
+
+// Writes the extents of the output, at most `capacity` of them.
+//
+// # Safety
+// `shared` came from `tox_shared_create`; `extents` leads to room for `capacity` numbers.
+tox_status tox_shared_output_shape(const tox_shared *shared, int64_t *extents, size_t capacity);
+
+// Describes the plan of the slices in words, as `tox_plan_describe` does.
+//
+// # Safety
+// `shared` came from `tox_shared_create`; `buffer` leads to room for `capacity` bytes.
+tox_status tox_shared_describe(const tox_shared *shared, char *buffer, size_t capacity, size_t *length);
+
+// output = alpha * (Einstein sum of the operands) + beta * output, on rank 0, or on all ranks if `all` is not 0. All ranks
+// make this call, with the same operands and factors. `output` is NULL where the result does not go. `progress` may be NULL;
+// it is told about every second, and at the end.
+//
+// Fails on all ranks, with the status of its own failure on the one that failed, and `TOX_RANK_FAILURE` on the others. After
+// a failure the output may be partly written.
+//
+// # Safety
+// As `tox_plan_run`; `progress` may be called with `context` until this returns.
+tox_status tox_shared_run(const tox_shared *shared,
+                          const DLTensor *operands,
+                          size_t count,
+                          const uint8_t *conj,
+                          const DLTensor *output,
+                          int32_t all,
+                          double alpha_re,
+                          double alpha_im,
+                          double beta_re,
+                          double beta_im,
+                          tox_progress progress,
+                          void *context);
 
 // Makes the derivatives of a plan and writes them to `*gradient`, to be released with `tox_gradient_destroy`. The plan
 // is not needed any longer. Its memory limit holds, without slices: a run that needs more is refused.
@@ -1355,6 +1536,71 @@ tox_status tox_plan_argmax(const tox_plan *plan,
                            size_t count,
                            const DLTensor *output,
                            const DLTensor *configuration);
+
+// Plans an Einstein summation of split tensors, and writes it to `*split`. All ranks do so together and ask for the same.
+// The request has the shapes of the whole tensors; `axes` says for each operand, and behind them for the output, which axis it
+// is split along, from 0, or is −1 for one that is whole on all ranks. `memory_limit` is for what each rank takes beside its
+// parts.
+//
+// Fails as `tox_shared_create`; with `TOX_INVALID_ARGUMENT` also for a single operand, a label twice in one tensor, an extent of 1
+// that stands for another, and if no way is found on which no tensor is whole that is as large as the smallest split operand.
+//
+// # Safety
+// As `tox_shared_create`; `axes` leads to one number more than there are operands.
+tox_status tox_split_create(const tox_communicator *communicator,
+                            const tox_plan_request *request,
+                            const int32_t *axes,
+                            tox_split **split);
+
+// Releases a contraction of split tensors, at any time and without the other ranks. NULL is allowed.
+//
+// # Safety
+// `split` came from `tox_split_create`, is not in use, and is not used again.
+void tox_split_destroy(tox_split *split);
+
+// Writes what a contraction of split tensors comes to.
+//
+// # Safety
+// `split` came from `tox_split_create`; `info` can be written.
+tox_status tox_split_info(const tox_split *split, tox_split_info_t *info);
+
+// Writes the extents of this rank's part of an operand, from 0, or of the output, which comes last: at most `capacity` of
+// them, and to `*rank` how many there are. `rank` may be NULL.
+//
+// # Safety
+// `split` came from `tox_split_create`; `extents` leads to room for `capacity` numbers, and `rank` can be written.
+tox_status tox_split_shape(const tox_split *split,
+                           size_t tensor,
+                           int64_t *extents,
+                           size_t capacity,
+                           int64_t *rank);
+
+// output = alpha * (Einstein sum of the operands) + beta * output, each tensor being this rank's part. All ranks make this
+// call, with the same factors. After a failure the output is as it was.
+//
+// Fails as `tox_shared_run`.
+//
+// # Safety
+// As `tox_plan_run`.
+tox_status tox_split_run(const tox_split *split,
+                         const DLTensor *operands,
+                         size_t count,
+                         const uint8_t *conj,
+                         const DLTensor *output,
+                         double alpha_re,
+                         double alpha_im,
+                         double beta_re,
+                         double beta_im);
+
+// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits. All ranks
+// make this call.
+//
+// Fails as `tox_shared_run`, and with `TOX_INVALID_ARGUMENT` for a tensor that is not dense.
+//
+// # Safety
+// `communicator` came from `tox_communicator_create`; nobody else reads or writes the tensor during the call.
+tox_status tox_communicator_sum(const tox_communicator *communicator,
+                                const DLTensor *tensor);
 
 // The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
 // this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.

@@ -9,6 +9,7 @@
 #![allow(non_camel_case_types)] // names as C has them
 
 mod contract;
+mod distributed;
 mod gradient;
 mod host;
 mod krylov;
@@ -16,12 +17,14 @@ mod linalg;
 mod plan;
 mod rules;
 mod semiring;
+mod split;
 mod status;
 mod storage;
 mod tape;
 mod tensors;
 
 pub use contract::*;
+pub use distributed::*;
 pub use gradient::*;
 pub use host::*;
 pub use krylov::*;
@@ -29,6 +32,7 @@ pub use linalg::*;
 pub use plan::*;
 pub use rules::*;
 pub use semiring::*;
+pub use split::*;
 pub use status::*;
 pub use storage::*;
 pub use tape::*;

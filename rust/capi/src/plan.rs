@@ -53,7 +53,7 @@ pub const TOX_MINIMIZE_FLOPS: i32 = 1;
 /// Least size of the largest tensor that a step makes.
 pub const TOX_MINIMIZE_SIZE: i32 = 2;
 
-fn search(request: &tox_plan_request) -> Result<Search, Failure> {
+pub(crate) fn search(request: &tox_plan_request) -> Result<Search, Failure> {
     let minimize = match request.minimize {
         TOX_MINIMIZE_TIME => Minimize::Time,
         TOX_MINIMIZE_FLOPS => Minimize::Flops,
@@ -117,7 +117,7 @@ pub struct tox_plan_info_t {
 }
 
 impl tox_plan_info_t {
-    fn of(plan: &Plan) -> tox_plan_info_t {
+    pub(crate) fn of(plan: &Plan) -> tox_plan_info_t {
         tox_plan_info_t {
             operands: plan.network().operands.len() as u64,
             output_rank: plan.network().output.len() as u64,
@@ -225,7 +225,7 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
     let memory_limit = usize::try_from(request.memory_limit).ok().filter(|&limit| limit > 0);
     // SAFETY: the caller's promise.
     let path = unsafe { given_path(request, expression, &shapes) }?;
-    let options = Options { memory_limit, threads: threads(), path, search: search(request)? };
+    let options = Options { memory_limit, threads: threads(), path, search: search(request)?, shares: 0 };
     if request.semiring != TOX_NUMBERS {
         let runner = semiring::create(request.semiring, request.dtype, expression, &shapes, options)?;
         return Ok(tox_plan { einsum: AnyEinsum::Semiring(runner), conj: conj.into() });
@@ -245,7 +245,7 @@ unsafe fn create(request: &tox_plan_request) -> Result<tox_plan, Failure> {
 ///
 /// # Safety
 /// As `tox_plan_create`.
-unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>), Failure> {
+pub(crate) unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>), Failure> {
     // SAFETY: the caller's promise.
     let (expression, ranks) =
         unsafe { (string(request.expression, "expression")?, slice(request.ranks, request.operands, "ranks")?) };
@@ -270,7 +270,7 @@ unsafe fn described(request: &tox_plan_request) -> Result<(&str, Vec<Vec<usize>>
 ///
 /// # Safety
 /// As `tox_plan_create`.
-unsafe fn given_path(
+pub(crate) unsafe fn given_path(
     request: &tox_plan_request,
     expression: &str,
     shapes: &[&[usize]],
@@ -511,7 +511,7 @@ pub unsafe extern "C" fn tox_plan_path(
 
 /// # Safety
 /// `extents` leads to room for `capacity` numbers.
-unsafe fn write_shape(plan: &Plan, extents: *mut i64, capacity: usize) -> Result<(), Failure> {
+pub(crate) unsafe fn write_shape(plan: &Plan, extents: *mut i64, capacity: usize) -> Result<(), Failure> {
     if extents.is_null() && capacity > 0 {
         return Err(Failure::null("extents"));
     }

@@ -46,6 +46,10 @@ pub const TOX_NO_LIBRARY: tox_status = 15;
 /// Nothing in a file has this name.
 pub const TOX_MISSING: tox_status = 16;
 
+/// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host stopped
+/// the run.
+pub const TOX_RANK_FAILURE: tox_status = 15;
+
 /// Why a call failed.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -123,6 +127,20 @@ impl From<tensoroxide_einsum::Error> for Failure {
             _ => TOX_INVALID_ARGUMENT,
         };
         Failure::new(status, error.to_string())
+    }
+}
+
+impl From<tensoroxide_distributed::Error> for Failure {
+    fn from(error: tensoroxide_distributed::Error) -> Failure {
+        use tensoroxide_distributed::Error;
+        let text = error.to_string();
+        let status = match error {
+            Error::Einsum(error) => return error.into(),
+            Error::Argument(_) | Error::NotReady(_) => TOX_INVALID_ARGUMENT,
+            Error::Panicked => TOX_PANIC,
+            _ => TOX_RANK_FAILURE,
+        };
+        Failure::new(status, text)
     }
 }
 

@@ -9,6 +9,8 @@
 //! the slices. Steps that depend on no label that has changed since the last slice are not run again.
 #![allow(unsafe_code)] // the steps run on pointers: their layouts were checked when the program was made
 
+mod shares;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -21,6 +23,7 @@ use tensoroxide_tensor::{overlap, Buffer, Layout, Pool, Region, Scalar, Threads,
 use crate::plan::{Inputs, Plan, Source};
 use crate::program::{Kernel, Program, Strides, Variant};
 use crate::Error;
+pub use shares::{SharedRun, Shares};
 
 /// A plan with the memory to run it.
 ///
@@ -283,7 +286,7 @@ impl<T: Element> Session<'_, T> {
             }
         }
         let plan = &self.einsum.plan;
-        let fitted = self.workspace().fit(plan, operands, &output);
+        let fitted = self.workspace().fit(plan, operands, (output.shape(), output.strides()));
         if let Err(Error::Tensor(_)) = fitted {
             // Not to be used again: it may be without memory.
             self.workspace = None;
@@ -299,8 +302,8 @@ impl<T: Element> Session<'_, T> {
 
 impl<T: Element> Workspace<T> {
     /// Makes the program one for the layouts of these tensors.
-    fn fit(&mut self, plan: &Plan, operands: &[View<'_, T>], output: &ViewMut<'_, T>) -> Result<(), Error> {
-        let found = || operands.iter().map(|o| (o.shape(), o.strides())).chain([(output.shape(), output.strides())]);
+    fn fit(&mut self, plan: &Plan, operands: &[View<'_, T>], output: (&[usize], &[isize])) -> Result<(), Error> {
+        let found = || operands.iter().map(|o| (o.shape(), o.strides())).chain([output]);
         let same = |(known, (shape, strides)): (&Bound<T>, (&[usize], &[isize]))| {
             known.layout.shape() == shape && known.layout.strides() == strides
         };
@@ -315,8 +318,8 @@ impl<T: Element> Workspace<T> {
             }
         }
         let layouts = found().map(|(shape, strides)| Layout::new(shape, strides)).collect::<Result<Vec<_>, _>>()?;
-        debug_assert!(is_injective(output.shape(), output.strides()), "as every ViewMut");
-        let strides = Strides { operands: operands.iter().map(View::strides).collect(), output: output.strides() };
+        debug_assert!(is_injective(output.0, output.1), "as every ViewMut");
+        let strides = Strides { operands: operands.iter().map(View::strides).collect(), output: output.1 };
         let mut program = Program::new(plan, &strides, plan.settings)?;
         let bytes = |program: &Program| plan.workspace(program.scratch()).saturating_mul(size_of::<T>());
         if plan.limit.is_some_and(|limit| bytes(&program) > limit) {
@@ -466,10 +469,7 @@ impl<T: Element> Shared<'_, T> {
         let (plan, lane, count) = (self.plan, self.lane(t), self.plan.cut.fixed.len());
         // SAFETY: there are `count` values for each lane, which only this call uses.
         let values = unsafe { std::slice::from_raw_parts_mut(self.values.wrapping_add(t * count), count) };
-        let mut rest = range.start;
-        for (value, extent) in values.iter_mut().zip(plan.slice_extents()) {
-            (*value, rest) = (rest % extent, rest / extent);
-        }
+        plan.slice_values(range.start, values);
         let partial = matches!(into, Into::Partial);
         let output = if partial { self.partial(t) } else { self.tensors[self.tensors.len() - 1].start };
         if partial {

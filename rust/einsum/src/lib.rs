@@ -25,7 +25,7 @@ mod semiring;
 
 pub use error::Error;
 pub use excerpt::Excerpt;
-pub use execute::{Einsum, Session};
+pub use execute::{Einsum, Session, SharedRun, Shares};
 pub use options::Options;
 pub use plan::{Inputs, Plan, Source, Step};
 pub use semiring::{SemiringEinsum, NO_VALUE};

@@ -11,6 +11,9 @@ pub struct Options {
     pub memory_limit: Option<usize>,
     /// The most threads that a run may use; each needs memory of its own, which counts as workspace.
     pub threads: Threads,
+    /// The least number of slices, for runs that are shared out ([`Plan::shares`](crate::Plan::shares)): the slowest of
+    /// the sliced labels are then those of the output. 0 for a plan that is run as a whole.
+    pub shares: usize,
     /// The path to take; `None` to search one.
     pub path: Option<Path>,
     /// How to search a path.

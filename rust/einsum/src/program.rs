@@ -5,7 +5,7 @@ use tensoroxide_tensor::kernels::Move;
 use tensoroxide_tensor::layout::column_major_strides;
 use tensoroxide_tensor::nest::{order, Loop};
 
-use crate::plan::{Inputs, Plan, Source, Step};
+use crate::plan::{CutAxes, Inputs, Plan, Source, Step};
 use crate::Error;
 
 /// The strides of the caller's tensors.
@@ -55,7 +55,8 @@ impl Sum {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variant {
     pub(crate) kernels: Vec<Kernel>,
-    /// The last step into a dense column-major output, where lanes have one of their own.
+    /// The last step into a dense column-major output, where lanes have one of their own; into a slice's part of it,
+    /// where the plan is for shares.
     pub(crate) partial: Option<Kernel>,
 }
 
@@ -120,10 +121,11 @@ impl Variant {
             Source::Intermediate(i) => cut.dense(&plan.intermediates[i].labels, variant),
         };
         let output_shape = plan.output_shape();
-        let kernel = |step: &Step, strides: &[isize]| -> Result<Kernel, Error> {
+        let whole = |strides: &[isize]| cut.axes(&given.output, &output_shape, strides, variant);
+        let kernel = |step: &Step, output: CutAxes| -> Result<Kernel, Error> {
             let output = match step.output {
                 Some(i) => cut.dense(&plan.intermediates[i].labels, variant),
-                None => cut.axes(&given.output, &output_shape, strides, variant),
+                None => output,
             };
             let (output, fixed) = (output.axes(), &cut.fixed);
             Ok(match step.inputs {
@@ -133,9 +135,13 @@ impl Variant {
                 }
             })
         };
-        let kernels = plan.steps.iter().map(|step| kernel(step, strides.output)).collect::<Result<_, Error>>()?;
+        let kernels =
+            plan.steps.iter().map(|step| kernel(step, whole(strides.output))).collect::<Result<_, Error>>()?;
         let partial = match plan.steps.last() {
-            Some(last) if plan.partial_outputs() > 0 => Some(kernel(last, &column_major_strides(&output_shape))?),
+            Some(last) if plan.shared => Some(kernel(last, cut.block(variant))?),
+            Some(last) if plan.partial_outputs() > 0 => {
+                Some(kernel(last, whole(&column_major_strides(&output_shape)))?)
+            }
             _ => None,
         };
         Ok(Variant { kernels, partial })

@@ -53,7 +53,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn build(mut self, text: &str, path: &Path) -> Result<Plan, Error> {
+    pub(super) fn build(mut self, text: &str, path: &Path, shared: bool) -> Result<Plan, Error> {
         let output = &self.network.output;
         let embeds = (1..output.len()).any(|i| output[..i].contains(&output[i]));
         self.sum_lonely_labels()?;
@@ -87,6 +87,7 @@ impl<'a> Builder<'a> {
             settings: self.settings,
             lanes: 1,
             limit: None,
+            shared,
             whole_flops: None,
             path: path.clone(),
             steps: self.steps,

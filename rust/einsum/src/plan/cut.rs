@@ -70,6 +70,14 @@ pub(crate) struct CutAxes {
 }
 
 impl CutAxes {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (Label, usize, isize)> + '_ {
+        self.labels
+            .iter()
+            .zip(&self.shape)
+            .zip(&self.strides)
+            .map(|((&label, &extent), &stride)| (label, extent, stride))
+    }
+
     pub(crate) fn axes(&self) -> Axes<'_> {
         Axes { labels: &self.labels, shape: &self.shape, strides: &self.strides }
     }
@@ -155,6 +163,33 @@ impl Cut {
             }
         }
         cut
+    }
+
+    /// What was sliced, in the order of the labels.
+    pub(super) fn slices(&self) -> Vec<Slice> {
+        let slice = |&fixed: &Label| {
+            let range = self.ranges.iter().find(|range| range.count == fixed);
+            Slice { label: range.map_or(fixed, |range| range.label), ranges: self.sliced.extents[fixed as usize] }
+        };
+        let mut slices: Vec<Slice> = self.fixed.iter().map(slice).collect();
+        slices.sort_unstable();
+        slices
+    }
+
+    /// Axes of the output's part that one slice has, dense, and in the same places for shorter ranges: along the labels
+    /// that are fixed nothing moves.
+    pub(crate) fn block(&self, variant: usize) -> CutAxes {
+        let (labels, output) = (&self.given.output, self.given.output_shape());
+        let strides = column_major_strides(&output);
+        let mut block = self.axes(labels, &output, &strides, variant);
+        let longest = self.axes(labels, &output, &strides, 0);
+        let mut stride = 1;
+        for (at, label) in block.labels.iter().enumerate() {
+            let moves = !self.fixed.contains(label);
+            block.strides[at] = if moves { stride } else { 0 };
+            stride *= if moves { longest.shape[at] as isize } else { 1 };
+        }
+        block
     }
 
     /// Dense axes of an intermediate with these labels.

@@ -111,6 +111,8 @@ pub struct Plan {
     pub(crate) lanes: usize,
     /// Most bytes of workspace that a run may take.
     pub(crate) limit: Option<usize>,
+    /// Whether its slices may be shared out.
+    pub(crate) shared: bool,
     /// What [`Plan::flops`] would be without slices, if there are any.
     whole_flops: Option<f64>,
     pub(crate) steps: Vec<Step>,
@@ -134,17 +136,24 @@ impl Plan {
             None => path::search(&network, dtype, &options.search),
         };
         let build = |slices: &[Slice], settings: Settings, hoist: bool, lanes: usize| {
-            let plan = Builder::new(&Cut::new(&network, slices), settings, hoist).build(expression, &path)?;
-            plan.on_lanes(lanes)
+            let cut = Cut::new(&network, slices);
+            Builder::new(&cut, settings, hoist).build(expression, &path, options.shares > 0)?.on_lanes(lanes)
+        };
+        let share = |plan: Plan| match options.shares {
+            0 => Ok(plan),
+            least => {
+                let whole = build(&[], plan.settings, false, 1)?;
+                slicing::share(&plan, &whole, least, &|slices, hoist| build(slices, plan.settings, hoist, 1))
+            }
         };
         let mut settings = Settings { dtype, threads: options.threads, least_scratch: false };
-        let Some(limit) = options.memory_limit else { return build(&[], settings, false, 1) };
+        let Some(limit) = options.memory_limit else { return share(build(&[], settings, false, 1)?) };
         // Kernels with less scratch, and fewer threads, which take scratch each, before slices, which cost arithmetic.
         loop {
             let mut plan = build(&[], settings, false, 1)?;
             if plan.peak_bytes() <= limit {
                 plan.limit = Some(limit);
-                return Ok(plan);
+                return share(plan);
             }
             if !settings.least_scratch {
                 settings.least_scratch = true;
@@ -178,8 +187,10 @@ impl Plan {
             last
         };
         let threads = options.threads.get();
-        let lanes = first(&mut halves(threads).filter(|&lanes| lanes > 1).map(|lanes| sliced(lanes, 1)));
-        faster(lanes, first(&mut halves(threads).map(|threads| sliced(1, threads))))
+        // Slices that are shared out have their lanes elsewhere.
+        let several = |lanes: &usize| *lanes > 1 && options.shares == 0;
+        let lanes = first(&mut halves(threads).filter(several).map(|lanes| sliced(lanes, 1)));
+        share(faster(lanes, first(&mut halves(threads).map(|threads| sliced(1, threads))))?)
     }
 
     /// Gives the slices to so many threads, or to as many as have enough to do.
@@ -195,15 +206,24 @@ impl Plan {
 
     /// The time of a run, estimated.
     pub(crate) fn nanoseconds(&self) -> f64 {
+        (0..self.steps.len()).map(|k| self.step_nanoseconds(k)).sum::<f64>() / self.lanes as f64
+    }
+
+    /// Of one step, over all of its runs.
+    fn step_nanoseconds(&self, k: usize) -> f64 {
         let model = Model::nanoseconds(self.dtype);
         let threads = self.settings.threads.get() as f64;
-        let steps = (0..self.steps.len()).map(|k| {
-            let multiplications = self.program.multiplications(k) * self.mean(k);
-            let elements = self.step_bytes(k) / self.runs(k) / self.dtype.size() as f64;
-            let work = model.multiply * multiplications + model.touch * elements;
-            self.runs(k) * (model.step + work / (work / THREAD_NS).clamp(1.0, threads))
-        });
-        steps.sum::<f64>() / self.lanes as f64
+        let multiplications = self.program.multiplications(k) * self.mean(k);
+        let elements = self.step_bytes(k) / self.runs(k) / self.dtype.size() as f64;
+        let work = model.multiply * multiplications + model.touch * elements;
+        self.runs(k) * (model.step + work / (work / THREAD_NS).clamp(1.0, threads))
+    }
+
+    /// What a first slice takes more than the ones behind it, over what all slices take: it makes anew what those keep.
+    pub(crate) fn restart(&self) -> f64 {
+        let kept = |k: &usize| (1..self.cut.fixed.len()).contains(&self.steps[*k].every);
+        let time = |k: usize| self.step_nanoseconds(k) / self.runs(k);
+        (0..self.steps.len()).filter(kept).map(time).sum::<f64>() / self.nanoseconds()
     }
 
     /// Values of all slices together over which the lanes part, if each then has elements of the output of its own:
@@ -323,6 +343,13 @@ impl Plan {
 
     pub(crate) fn slice_extents(&self) -> impl Iterator<Item = usize> + '_ {
         self.cut.fixed.iter().map(|&label| self.cut.sliced.extents[label as usize])
+    }
+
+    /// The values of the sliced labels in slice `at`, the fastest first.
+    pub(crate) fn slice_values(&self, mut at: usize, values: &mut [usize]) {
+        for (value, extent) in values.iter_mut().zip(self.slice_extents()) {
+            (*value, at) = (at % extent, at / extent);
+        }
     }
 
     /// Floating-point operations of the contractions over all slices: 2 for each real multiplication with its addition,

@@ -24,6 +24,12 @@ const MOST_SLICES: f64 = 1e9;
 /// How often the search aims lower because what was built is larger than it should be.
 const AIMS: usize = 5;
 
+/// What it may cost in time to have slices that need not be added up.
+const SUMS: f64 = 1.2;
+
+/// Slices that one of those who share them has about.
+const SHARE: usize = 4;
+
 /// Builds the plan with these slices; the flag says whether steps shall run only as often as they must.
 type Build<'a> = dyn Fn(&[Slice], bool) -> Result<Plan, Error> + 'a;
 
@@ -75,6 +81,39 @@ pub(super) fn slice(whole: &Plan, limit: usize, lanes: usize, build: &Build<'_>)
         }
     }
     Err(Error::MemoryLimit { limit, needed })
+}
+
+/// The plan with at least so many slices if it has labels for them, those of the output's labels the slowest; `whole` is
+/// the plan without slices.
+pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) -> Result<Plan, Error> {
+    let model = Model::new(whole);
+    let mut set = plan.cut.slices();
+    let of_output = |slice: &Slice| whole.network().output.contains(&slice.label);
+    while number(&set) < least as f64 {
+        let labels = (0..model.extents.len() as Label).filter(|&label| model.sliceable[label as usize]);
+        let finer = labels.filter_map(|label| model.finer(&set, label)).filter(|finer| number(finer) > number(&set));
+        let price = |finer: Vec<Slice>| {
+            let outcome = model.outcome(finer, true);
+            // What is done once is done by all who share the slices, a few of which each has.
+            let cost = outcome.cost + outcome.once * ((least / SHARE) as f64 - 1.0).max(0.0);
+            (cost * if outcome.set.iter().all(of_output) { 1.0 } else { SUMS }, outcome.set)
+        };
+        let Some((_, best)) = finer.map(price).min_by(|x, y| x.0.total_cmp(&y.0)) else { break };
+        set = best;
+    }
+    let mut set = model.by_speed(set);
+    set.sort_by_key(of_output);
+    let mut last = Err(Error::MemoryLimit { limit: 0, needed: 0 });
+    for hoist in [true, false] {
+        let mut built = build(&set, hoist)?;
+        (built.limit, built.whole_flops) = (plan.limit, Some(whole.flops()));
+        let (limit, needed) = (plan.limit.unwrap_or(usize::MAX), built.peak_bytes());
+        last = if needed <= limit { Ok(built) } else { Err(Error::MemoryLimit { limit, needed }) };
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
 }
 
 /// How many slices there are.
@@ -190,8 +229,9 @@ struct Outcome {
     set: Vec<Slice>,
     /// Elements of workspace.
     peak: f64,
-    /// Nanoseconds.
+    /// Nanoseconds, and those of them for what is done once and not for each slice.
     cost: f64,
+    once: f64,
     /// The step with the peak, and the one with the most scratch.
     at: [usize; 2],
 }
@@ -287,7 +327,7 @@ impl Model {
             }
         }
         // First what is done once, then a slice; what the slices read of the former stays all the time.
-        let mut outcome = Outcome { set, peak: 0.0, cost: 0.0, at: [0, 0] };
+        let mut outcome = Outcome { set, peak: 0.0, cost: 0.0, once: 0.0, at: [0, 0] };
         let (mut now, mut scratch) = (0.0, 0.0);
         for once in [true, false] {
             for (k, step) in self.steps.iter().enumerate().filter(|(k, _)| (below[*k] == 0) == once) {
@@ -308,7 +348,9 @@ impl Model {
                     (scratch, outcome.at[1]) = (needed, k);
                 }
                 let work = self.time.multiply * step.volume * steps[k].0 + self.time.touch * (read + made);
-                outcome.cost += steps[k].1 * (self.time.step + work);
+                let cost = steps[k].1 * (self.time.step + work);
+                outcome.cost += cost;
+                outcome.once += if once { cost } else { 0.0 };
             }
         }
         outcome.peak += scratch;
