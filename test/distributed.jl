@@ -3,18 +3,21 @@
 
 using Test, TensorOxide
 
-const MPI_FOLDER = joinpath(@__DIR__, "..", ".tools", "mpi")
-const JULIA = `$(joinpath(Sys.BINDIR, "julia")) -O0 --inline=no --startup-file=no --project=$(joinpath(@__DIR__, ".."))`
+# Not within backticks, where Julia 1.5 takes the working directory for `@__DIR__`.
+const MPI_TESTS, MPI_SCRIPT = joinpath(@__DIR__, "mpi"), joinpath(dirname(@__DIR__), "deps", "mpi.sh")
+const MPI_FOLDER = joinpath(dirname(@__DIR__), ".tools", "mpi")
+const RANK_JULIA = `$(joinpath(Sys.BINDIR, "julia")) -O0 --inline=no --startup-file=no --project=$(dirname(MPI_TESTS))/..`
 
 "Starts ranks on one thread each, and returns the process and what it prints."
 function start(library, ranks, options, script, args...; threads = 1, shield = ``)
     mpiexec = joinpath(MPI_FOLDER, library, "mpiexec")
     output = IOBuffer()
-    julia = `$JULIA $(joinpath(@__DIR__, "mpi", script)) $(realpath(joinpath(MPI_FOLDER, library))) $args`
-    command = with_environment(`$mpiexec $options -n $ranks $shield $julia`, "JULIA_NUM_THREADS" => threads, "OPENBLAS_NUM_THREADS" => 1)
-    return run(pipeline(command; stdout = output, stderr = output); wait = false), output
+    julia = `$RANK_JULIA $(joinpath(MPI_TESTS, script)) $(realpath(joinpath(MPI_FOLDER, library))) $args`
+    process = withenv("JULIA_NUM_THREADS" => threads, "OPENBLAS_NUM_THREADS" => 1) do
+        run(pipeline(`$mpiexec $options -n $ranks $shield $julia`; stdout = output, stderr = output); wait = false)
+    end
+    return process, output
 end
-with_environment(command, pairs...) = setenv(command, merge(Dict{String,String}(ENV), Dict(k => string(v) for (k, v) in pairs)))
 
 "Whether a started process ends well within some time; it is killed otherwise, and what it printed is shown."
 function ends((process, output), seconds = 120)
@@ -33,7 +36,7 @@ end
 
 if Sys.islinux() && isfile("/etc/debian_version")
     @testset "MPI libraries" begin
-        @test success(pipeline(`sh $(joinpath(@__DIR__, "..", "deps", "mpi.sh"))`; stderr = stderr))
+        @test success(pipeline(`sh $MPI_SCRIPT`; stderr = stderr))
     end
 
     # All numbers of ranks have to print the same.
@@ -54,7 +57,7 @@ if Sys.islinux() && isfile("/etc/debian_version")
     survive(library) = library == "openmpi" ? `--continuous --mca orte_enable_recovery 1` : `-disable-auto-cleanup`
     @testset "failures under $library" for library in ("mpich", "openmpi")
         folders = Dict(what => mktempdir() for what in ("kill", "kill-root", "stop", "memory"))
-        shield = `sh $(joinpath(@__DIR__, "mpi", "shield.sh"))`
+        shield = `sh $(joinpath(MPI_TESTS, "shield.sh"))`
         started = Dict(what => start(library, 3, survive(library), "failures.jl", what, folder; shield = shield)
                        for (what, folder) in folders)
         # What `mpiexec` says of ranks that were killed does not matter here.

@@ -17,8 +17,9 @@ use crate::Error;
 
 const PLAN: u32 = 16;
 
-/// The part of the time that beginning each leaf anew may take.
-const RESTARTS: f64 = 0.002;
+/// The part of the time that beginning each leaf anew would take at most. Most leaves follow one that is done just before,
+/// and cost nothing to begin.
+const RESTARTS: f64 = 0.01;
 /// Leaves that there are at least, if there are as many slices: fewer could not be shared out evenly.
 const LEAST_LEAVES: usize = 64;
 /// Leaves that there are at most, unless there are more blocks.

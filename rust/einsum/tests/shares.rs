@@ -29,6 +29,16 @@ fn both<T: Element>(expression: &str, shapes: &[&[usize]], options: Options, len
     let einsum = Einsum::<T>::new(plan.clone());
     let shares = plan.shares().unwrap();
     let (mut sum, mut part) = (vec![T::ZERO; shares.elements], vec![T::ONE; shares.elements]);
+    // One run whose ranges follow one another, from block to block.
+    let mut on = einsum.share(alpha, &views, &conj, Threads::ONE).unwrap();
+    let mut parts = std::collections::HashMap::new();
+    for block in 0..shares.blocks {
+        for at in (0..shares.slices).step_by(length) {
+            let first = block * shares.slices;
+            on.run(first + at..first + (at + length).min(shares.slices), &mut part, Threads::ONE).unwrap();
+            parts.insert(first + at, part.clone());
+        }
+    }
     for block in 0..shares.blocks {
         sum.fill(T::ZERO);
         // A run of its own for every other block: another order must not matter.
@@ -36,7 +46,8 @@ fn both<T: Element>(expression: &str, shapes: &[&[usize]], options: Options, len
         let first = block * shares.slices;
         for at in (0..shares.slices).step_by(length).rev() {
             let range = first + at..first + (at + length).min(shares.slices);
-            run.run(range, &mut part, Threads::ONE).unwrap();
+            run.run(range.clone(), &mut part, Threads::ONE).unwrap();
+            assert_eq!(part, parts[&range.start], "slices {range:?} after those before them, and by themselves");
             sum.iter_mut().zip(&part).for_each(|(s, &p)| *s = *s + p);
         }
         plan.write_block(block, &sum, beta, shared.view_mut().unwrap(), Threads::ONE).unwrap();
