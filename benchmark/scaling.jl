@@ -1,16 +1,20 @@
 # What a contraction that is shared out over many ranks is predicted to take: the cost model of docs/src/scaling.md, with
-# the dealing of units simulated as rust/distributed/src/deal.rs does it.
+# the dealing of units simulated as rust/distributed/src/deal.rs does it. `distributed.jl` holds it against real runs.
 #
-#   julia --project benchmark/scaling.jl
-#
-# The constants are those that benchmark/ranks.c measured; see docs/src/scaling.md.
+#   julia --project benchmark/scaling.jl [seconds to search each path]
 
 using TensorOxide, Printf
 
 "Seconds: what a message takes, what rank 0 needs for one, what a byte takes."
-const LATENCY, SERVICE, BYTE = 2e-6, 1e-6, 1 / 10e9
-"The spread of the ranks' speeds, and of the leaves' times."
-const SPEEDS, LEAVES = 0.05, 0.02
+const Machine = NamedTuple{(:latency, :service, :byte),NTuple{3,Float64}}
+# What `distributed.jl` measures with two ranks on two cores (a call of one number is six messages, one after another), and
+# what is supposed of a cluster's network.
+const ONE_MACHINE = Machine((2e-6, 1e-6, 1 / 2e9))
+const CLUSTER = Machine((2e-6, 1e-6, 1 / 10e9))
+"How often rank 0 looks for messages while its threads compute, in seconds."
+const LOOK = 1e-3
+"From how many seconds of a leaf on no unit is asked for ahead."
+const AHEAD = 0.05
 
 power_of_two(n) = 1 << (8sizeof(n) - 1 - leading_zeros(n))
 
@@ -42,52 +46,76 @@ noise(k) = 2mod(k * 0.6180339887498949, 1) - 1
 
 """
 Seconds until the last leaf is done, and the units that were dealt out: `leaves` leaves of `t` seconds each over `ranks`
-ranks. A rank asks for its next unit when it begins one, if leaves are short, and when it is done otherwise.
+ranks, whose speeds, and the leaves' times, differ by so much. A rank asks for its next unit when it begins one, if leaves
+are short, and when it is done otherwise; rank 0 answers the others when it looks.
 """
-function dealt(leaves, ranks, t)
-    heap = [(LATENCY, r) for r in 1:ranks]
+function dealt(leaves, ranks, t, machine; speeds = 0.0, times = 0.0)
+    heap = [(r == 1 ? 0.0 : machine.latency, r) for r in 1:ranks]
     next, unit, units, clerk, finish = 0, typemax(Int), 0, 0.0, 0.0
-    ahead = t < 0.05
     busy = zeros(ranks)                 # when each is done with what it has
     while next < leaves
         asked, r = take!(heap)
-        clerk = max(clerk, asked) + SERVICE
+        if r == 1
+            answered = asked
+        else
+            clerk = max(clerk, LOOK * ceil(asked / LOOK)) + machine.service
+            answered = clerk + machine.latency
+        end
         unit = min(unit, power_of_two(max((leaves - next) ÷ 2ranks, 1)))
         n = min(unit, leaves - next)
         next += n
         units += 1
-        begins = max(busy[r], clerk + LATENCY)
-        took = n * t * (1 + SPEEDS * noise(r)) * (1 + LEAVES * noise(units) / sqrt(n))
-        busy[r] = begins + took
+        begins = max(busy[r], answered)
+        busy[r] = begins + n * t * (1 + speeds * noise(r)) * (1 + times * noise(units) / sqrt(n))
         finish = max(finish, busy[r])
-        put!(heap, ((ahead ? begins : busy[r]) + LATENCY, r))
+        put!(heap, ((t < AHEAD ? begins : busy[r]) + (r == 1 ? 0.0 : machine.latency), r))
     end
     return finish, units
 end
 
 "Seconds of a run: agreeing and parting, the leaves, sums along a tree over the ranks, the result to all."
-function predicted(leaves, ranks, t, bytes)
-    finish, units = dealt(leaves, ranks, t)
-    star = 4 * (ranks - 1) * SERVICE + 4LATENCY
-    owners = 16units * BYTE * min(ranks - 1, 64) + (ranks - 1) * SERVICE
-    levels = ceil(Int, log2(leaves))
-    sums = ranks == 1 ? 0.0 : levels * (LATENCY + 2bytes * BYTE)
-    result = ceil(log2(ranks)) * (LATENCY + bytes * BYTE)
+function predicted(leaves, ranks, t, bytes, machine; spread...)
+    latency, service, byte = machine
+    finish, units = dealt(leaves, ranks, t, machine; spread...)
+    star = ranks == 1 ? 0.0 : 4 * (ranks - 1) * service + 4latency
+    owners = 16units * byte * min(ranks - 1, 64) + (ranks - 1) * service
+    sums = ranks == 1 ? 0.0 : ceil(log2(leaves)) * (latency + 2bytes * byte)
+    result = ceil(log2(ranks)) * (latency + bytes * byte)
     return (finish = finish, star = star, owners = owners, sums = sums, result = result, units = units,
             total = finish + star + owners + sums + result)
 end
 
-if abspath(PROGRAM_FILE) == @__FILE__
-    # Leaves, seconds of a leaf, bytes of a block; the second and third as measured.
-    for (name, leaves, t, bytes) in (("65536 leaves of 1 s", 65536, 1.0, 8), ("65536 leaves of 10 ms", 65536, 0.01, 8),
-                                     ("65536 leaves of 1 ms", 65536, 1e-3, 8),
-                                     ("65536 leaves of 1 s, 1 GiB of output", 65536, 1.0, 1 << 30))
-        println(name)
-        for ranks in (1, 2, 4, 16, 100, 1000, 10_000, 50_000)
-            p = predicted(leaves, ranks, t, bytes)
-            ideal = leaves * t / ranks
-            @printf("  %6d ranks: %11.4f s, efficiency %5.1f %%; units %7d, star %.1e, owners %.1e, sums %.1e, result %.1e s\n",
-                    ranks, p.total, 100ideal / p.total, p.units, p.star, p.owners, p.sums, p.result)
+"A line for each number of ranks."
+function table(name, leaves, t, bytes)
+    println(name)
+    for ranks in (1, 100, 1000, 10_000, 50_000)
+        p = predicted(leaves, ranks, t, bytes, CLUSTER; speeds = 0.05, times = 0.02)
+        @printf("  %6d ranks: %12.4g s, efficiency %5.1f %%; units %7d, star %.1e, owners %.1e, sums %.1e, result %.1e s\n",
+                ranks, p.total, 100leaves * t / ranks / p.total, p.units, p.star, p.owners, p.sums, p.result)
+    end
+end
+
+function main(search_time = 60.0)
+    for t in (1.0, 0.01, 0.001)
+        table("65536 leaves of $t s", 65536, t, 8)
+    end
+    table("65536 leaves of 1 s, 1 GiB of output", 65536, 1.0, 1 << 30)
+    for cycles in (12, 14, 20)
+        expression, sizes = sycamore(cycles)
+        whole = contraction_plan(expression, sizes; eltype = ComplexF32, search_time = search_time)
+        path = TensorOxide.contraction_path(whole)
+        for gigabytes in (64, 16, 4, 1)
+            plan = contraction_plan(expression, sizes; eltype = ComplexF32, path = path, memory_limit = gigabytes << 30)
+            slices = Int(plan.info.slices)
+            leaves = min(power_of_two(slices), 1 << 16)
+            @printf("Sycamore, %d cycles: %.3g multiplications, %.3g bytes whole; %d GiB a rank: %d slices, %.3g× as many\n",
+                    cycles, whole.info.flops, whole.info.peak_bytes, gigabytes, slices, plan.info.flops / whole.info.flops)
+            table("  at $(RATE / 1e9)e9 multiplications a second", leaves, plan.info.flops / RATE / leaves, 8)
         end
     end
+end
+
+if abspath(PROGRAM_FILE) == @__FILE__
+    include("sycamore.jl")
+    main(parse.(Float64, ARGS)...)
 end

@@ -182,8 +182,18 @@ impl<'a, 'g, T: Element> Talk<'a, 'g, T> {
     }
 
     pub(crate) fn run(mut self) -> Result<(), Error> {
-        if self.group.size() == 1 && self.work.of.workers == 1 {
-            self.alone()?;
+        let of = self.work.of;
+        if self.group.size() == 1 && of.workers == 1 {
+            match self.output.take() {
+                // Nothing is added up: the result is written where it goes at once.
+                Some(output) if of.einsum.plan().slices() == 1 => {
+                    of.einsum.run(self.work.alpha, self.work.operands, self.work.conj, self.beta, output, Threads::ONE)?;
+                }
+                output => {
+                    self.output = output;
+                    self.alone()?;
+                }
+            }
         } else {
             let work = self.work;
             std::thread::scope(|scope| {

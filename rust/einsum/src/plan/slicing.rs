@@ -19,8 +19,9 @@ const BEAM: usize = 6;
 const BUILT: usize = 8;
 /// Most labels of a set: sets of them are kept as bits.
 const MOST: usize = 63;
-/// Most slices of a plan: with more of them it would never end.
-const MOST_SLICES: f64 = 1e9;
+/// Most slices of a plan: some 10¹⁴, which not even 10⁵ ranks would see the end of. Those who share slices number them in
+/// products with up to 2¹⁶ that have to stay below 2⁶⁴.
+const MOST_SLICES: f64 = (1u64 << 46) as f64;
 /// How often the search aims lower because what was built is larger than it should be.
 const AIMS: usize = 5;
 
@@ -93,7 +94,11 @@ pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) 
         let labels = (0..model.extents.len() as Label).filter(|&label| model.sliceable[label as usize]);
         let finer = labels.filter_map(|label| model.finer(&set, label)).filter(|finer| number(finer) > number(&set));
         let price = |finer: Vec<Slice>| {
-            let outcome = model.outcome(finer, true);
+            // The output's labels are the slowest, so that what depends on another label runs again for each of their ranges.
+            let mut below = model.below(&finer);
+            let outer = finer.iter().enumerate().fold(0, |bits, (bit, slice)| bits | u64::from(of_output(slice)) << bit);
+            below.iter_mut().filter(|below| **below & !outer != 0).for_each(|below| *below |= outer);
+            let outcome = model.outcome_of(finer, &below);
             // What is done once is done by all who share the slices, a few of which each has.
             let cost = outcome.cost + outcome.once * ((least / SHARE) as f64 - 1.0).max(0.0);
             (cost * if outcome.set.iter().all(of_output) { 1.0 } else { SUMS }, outcome.set)
@@ -308,21 +313,25 @@ impl Model {
         steps
     }
 
+    /// What a set comes to whose steps run only as often as they must (if the order of the labels is the best for each),
+    /// or, without `hoist`, for each slice.
     fn outcome(&self, set: Vec<Slice>, hoist: bool) -> Outcome {
+        let below = if hoist { self.below(&set) } else { vec![(1 << set.len()) - 1; self.steps.len()] };
+        self.outcome_of(set, &below)
+    }
+
+    /// What a set comes to each of whose steps runs for each range of these labels (as bits).
+    fn outcome_of(&self, set: Vec<Slice>, below: &[u64]) -> Outcome {
         let (mut sizes, mut operands) = (self.sizes.clone(), self.operands.clone());
         // Of each step how much is left of it, and how often it runs.
         let mut steps = vec![(1.0, 1.0); self.steps.len()];
-        let mut below = self.below(&set);
-        if !hoist {
-            below.fill((1 << set.len()) - 1);
-        }
         for (bit, &Slice { label, ranges }) in set.iter().enumerate() {
             let extent = self.extents[label as usize];
             let left = extent.div_ceil(ranges) as f64 / extent as f64;
             self.in_made[label as usize].iter().for_each(|&i| sizes[i] *= left);
             self.in_operand[label as usize].iter().for_each(|&i| operands[i] *= left);
             self.in_step[label as usize].iter().for_each(|&k| steps[k].0 *= left);
-            for (step, below) in steps.iter_mut().zip(&below) {
+            for (step, below) in steps.iter_mut().zip(below) {
                 step.1 *= if below >> bit & 1 == 1 { ranges as f64 } else { 1.0 };
             }
         }
