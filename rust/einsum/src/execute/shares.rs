@@ -184,10 +184,10 @@ impl<T: Element> SharedRun<'_, T> {
         let mut changed = next.filter(|&(slice, _)| slice == slices.start).map_or(all, |(_, changed)| changed);
         let (end, mut beta) = (slices.end, T::ZERO);
         for _ in slices {
+            let output = block.as_mut_ptr();
             // SAFETY: the operands' layouts are those of the program, and they are valid for as long as the run lives;
             // the block is exclusively ours, and as long as the layout that the last step writes it in. What these
             // steps do not make anew is there from the slice before, or from the beginning of the run.
-            let output = block.as_mut_ptr();
             unsafe { shared.steps(&lane, 0..=changed, values, output, true, beta, threads, |_| ()) }?;
             changed = advance(values, plan.slice_extents()).unwrap_or(0);
             beta = T::ONE;
