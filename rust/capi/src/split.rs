@@ -220,22 +220,14 @@ pub unsafe extern "C" fn tox_split_run(
             run(einsum, &mut group, (operands, count, conj, &split.conj), output, factors)
         });
         match done {
-            Ok(()) => Ok(()),
-            Err(Early(Some(failure), _)) => Err(refuse(&mut group, failure)),
-            Err(Early(None, error)) => Err(error.unwrap_or(Error::Panicked).into()),
+            Ok(run) => Ok(run?),
+            Err(failure) => Err(refuse(&mut group, failure)),
         }
     })
 }
 
-/// Why a call failed: before it was made, or with the other ranks.
-struct Early(Option<Failure>, Option<Error>);
-
-impl From<Failure> for Early {
-    fn from(failure: Failure) -> Early {
-        Early(Some(failure), None)
-    }
-}
-
+/// The outer error is one of before the call, of which the others do not know.
+///
 /// # Safety
 /// As `tox_split_run`.
 unsafe fn run<T: Element>(
@@ -244,7 +236,7 @@ unsafe fn run<T: Element>(
     (operands, count, given, planned): (*const DLTensor, usize, *const u8, &[bool]),
     output: *const DLTensor,
     [alpha, beta]: [Complex64; 2],
-) -> Result<(), Early> {
+) -> Result<Result<(), Error>, Failure> {
     let named = |i: usize, failure: Failure| failure.about(format_args!("operand {}", i + 1));
     // SAFETY: the caller's promise.
     let operands = unsafe { slice(operands, count, "operands") }?;
@@ -272,8 +264,7 @@ unsafe fn run<T: Element>(
     let names: Vec<String> = (1..=views.len()).map(|i| format!("operand {i}")).collect();
     let regions: Vec<_> = names.iter().map(String::as_str).zip(views.iter().map(View::region)).collect();
     apart(("the output", output.region()), &regions)?;
-    let done = einsum.run(group, T::from_c64(alpha), &views, &conj, T::from_c64(beta), output);
-    done.map_err(|error| Early(None, Some(error)))
+    Ok(einsum.run(group, T::from_c64(alpha), &views, &conj, T::from_c64(beta), output))
 }
 
 /// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits. All ranks
@@ -321,8 +312,10 @@ unsafe fn add_up<T: Element>(group: &mut Group, tensor: &Borrowed<'_>) -> Result
     if view.strides() != tensoroxide_tensor::layout::column_major_strides(view.shape()) {
         return Err(refuse(group, Failure::new(TOX_INVALID_ARGUMENT, "the tensor to be added up is not dense")));
     }
-    // SAFETY: the elements are the view's, and dense.
-    let elements =
-        if count == 0 { &mut [] } else { unsafe { std::slice::from_raw_parts_mut(view.as_mut_ptr(), count) } };
+    let elements = match count {
+        0 => &mut [],
+        // SAFETY: the elements are the view's, and dense.
+        _ => unsafe { std::slice::from_raw_parts_mut(view.as_mut_ptr(), count) },
+    };
     Ok(sum(group, elements)?)
 }

@@ -52,7 +52,7 @@ pub(crate) fn add_up<T: Element>(group: &mut Group, step: u64, elements: &mut [T
     let mut sum = Buffer::zeroed(own.len())?;
     for part in &parts {
         let part: &[T] = part.as_deref().unwrap_or(&elements[own.clone()]);
-        sum.iter_mut().zip(part).for_each(|(s, &p)| *s = *s + p);
+        sum.iter_mut().zip(part).for_each(|(s, &p)| *s += p);
     }
     elements[own].copy_from_slice(&sum);
     let mut ranges = Vec::with_capacity(size);

@@ -95,43 +95,48 @@ impl Handle for Address {
     }
 }
 
-/// The functions with their types.
-#[derive(Clone, Copy)]
-struct Calls<H> {
-    initialized: unsafe extern "C" fn(*mut c_int) -> c_int,
-    finalized: unsafe extern "C" fn(*mut c_int) -> c_int,
-    query_thread: unsafe extern "C" fn(*mut c_int) -> c_int,
-    is_thread_main: unsafe extern "C" fn(*mut c_int) -> c_int,
-    comm_rank: unsafe extern "C" fn(H, *mut c_int) -> c_int,
-    comm_size: unsafe extern "C" fn(H, *mut c_int) -> c_int,
-    comm_idup: unsafe extern "C" fn(H, *mut H, *mut H) -> c_int,
-    comm_free: unsafe extern "C" fn(*mut H) -> c_int,
-    comm_set_errhandler: unsafe extern "C" fn(H, H) -> c_int,
-    isend: unsafe extern "C" fn(*const c_void, c_int, H, c_int, c_int, H, *mut H) -> c_int,
-    irecv: unsafe extern "C" fn(*mut c_void, c_int, H, c_int, c_int, H, *mut H) -> c_int,
-    test: unsafe extern "C" fn(*mut H, *mut c_int, *mut Status) -> c_int,
-    cancel: unsafe extern "C" fn(*mut H) -> c_int,
-    error_string: unsafe extern "C" fn(c_int, *mut c_char, *mut c_int) -> c_int,
-}
+macro_rules! calls {
+    ($($name:ident: $arguments:tt)*) => {
+        /// The functions with their types.
+        #[derive(Clone, Copy)]
+        struct Calls<H> {
+            $($name: unsafe extern "C" fn $arguments -> c_int,)*
+        }
 
-impl<H> Calls<H> {
-    /// # Safety
-    /// The addresses are those of the functions, and handles are `H`s.
-    unsafe fn new(functions: &Functions) -> Result<Calls<H>, Error> {
-        macro_rules! typed {
-            ($($name:ident)*) => {{
+        impl<H> Calls<H> {
+            /// # Safety
+            /// The addresses are those of the functions, and handles are `H`s.
+            unsafe fn new(functions: &Functions) -> Result<Calls<H>, Error> {
                 $(if functions.$name.is_null() {
                     let name = stringify!($name);
                     return Err(Error::Argument(format!("the address of MPI's function for {name} is NULL")));
                 })*
                 // SAFETY: the caller's promise; not NULL.
-                Ok(Calls { $($name: unsafe { std::mem::transmute::<*const c_void, _>(functions.$name) }),* })
-            }};
+                Ok(Calls { $($name: unsafe {
+                    std::mem::transmute::<*const c_void, unsafe extern "C" fn $arguments -> c_int>(functions.$name)
+                }),* })
+            }
         }
-        typed!(initialized finalized query_thread is_thread_main comm_rank comm_size comm_idup comm_free
-            comm_set_errhandler isend irecv test cancel error_string)
-    }
+    };
+}
+calls! {
+    initialized: (*mut c_int)
+    finalized: (*mut c_int)
+    query_thread: (*mut c_int)
+    is_thread_main: (*mut c_int)
+    comm_rank: (H, *mut c_int)
+    comm_size: (H, *mut c_int)
+    comm_idup: (H, *mut H, *mut H)
+    comm_free: (*mut H)
+    comm_set_errhandler: (H, H)
+    isend: (*const c_void, c_int, H, c_int, c_int, H, *mut H)
+    irecv: (*mut c_void, c_int, H, c_int, c_int, H, *mut H)
+    test: (*mut H, *mut c_int, *mut Status)
+    cancel: (*mut H)
+    error_string: (c_int, *mut c_char, *mut c_int)
+}
 
+impl<H> Calls<H> {
     fn ready(&self, serialized: c_int) -> Result<(), Error> {
         let ask = |function: unsafe extern "C" fn(*mut c_int) -> c_int| {
             let mut answer = 0;

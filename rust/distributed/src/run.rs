@@ -187,7 +187,14 @@ impl<'a, 'g, T: Element> Talk<'a, 'g, T> {
             match self.output.take() {
                 // Nothing is added up: the result is written where it goes at once.
                 Some(output) if of.einsum.plan().slices() == 1 => {
-                    of.einsum.run(self.work.alpha, self.work.operands, self.work.conj, self.beta, output, Threads::ONE)?;
+                    of.einsum.run(
+                        self.work.alpha,
+                        self.work.operands,
+                        self.work.conj,
+                        self.beta,
+                        output,
+                        Threads::ONE,
+                    )?;
                 }
                 output => {
                     self.output = output;

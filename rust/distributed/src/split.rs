@@ -294,7 +294,7 @@ impl<T: Element> SplitEinsum<T> {
                 let mut parts = parts.into_iter().flatten();
                 let mut sum = parts.next().ok_or(Error::Panicked)?;
                 for part in parts {
-                    sum.data_mut().iter_mut().zip(part.data()).for_each(|(s, &p)| *s = *s + p);
+                    sum.data_mut().iter_mut().zip(part.data()).for_each(|(s, &p)| *s += p);
                 }
                 values[*c] = Some(sum);
             }
@@ -445,18 +445,21 @@ fn check(network: &Network, axes: &[Option<usize>], output: Option<usize>) -> Re
 struct Leaf {
     labels: Vec<Label>,
     /// As it is given, or, of the result, wanted.
-    fixed: Option<Option<Label>>,
+    fixed: Option<State>,
     /// The two that it is made of.
     children: Option<(usize, usize)>,
 }
+
+/// The label that a tensor is split along; `None` if it is whole.
+type State = Option<Label>;
 
 /// How a tensor comes to be split as it is.
 #[derive(Clone, Copy, Debug)]
 struct Choice {
     cost: f64,
     /// How it is made, before it is moved: the states of the two it is made of.
-    made: Option<Label>,
-    children: (Option<Label>, Option<Label>),
+    made: State,
+    children: (State, State),
 }
 
 /// The contraction tree.
@@ -500,8 +503,8 @@ impl Tree<'_> {
     }
 
     /// How a node may be split.
-    fn states(&self, node: &Leaf) -> Vec<Option<Label>> {
-        let mut states: Vec<Option<Label>> = node.labels.iter().copied().map(Some).collect();
+    fn states(&self, node: &Leaf) -> Vec<State> {
+        let mut states: Vec<State> = node.labels.iter().copied().map(Some).collect();
         if self.elements(&node.labels) < self.limit {
             states.push(None);
         }
@@ -512,7 +515,7 @@ impl Tree<'_> {
     }
 
     /// Bytes are counted per rank, and in elements.
-    fn moving(&self, labels: &[Label], from: Option<Label>, to: Option<Label>) -> f64 {
+    fn moving(&self, labels: &[Label], from: State, to: State) -> f64 {
         let (elements, size) = (self.elements(labels) as f64, self.size as f64);
         match (from, to) {
             (None, _) => 0.0,
@@ -523,19 +526,18 @@ impl Tree<'_> {
     }
 
     /// The cheapest states: of each node how it is made, and how it is used.
-    fn choose(&self) -> Result<Vec<(Option<Label>, Option<Label>)>, Error> {
+    fn choose(&self) -> Result<Vec<[State; 2]>, Error> {
         // With fewer values than ranks some have nothing to do.
         let size = |label: Label| self.size.min(self.network.extents[label as usize].max(1)) as f64;
-        let mut tables: Vec<Vec<(Option<Label>, Choice)>> = Vec::with_capacity(self.nodes.len());
+        let mut tables: Vec<Vec<(State, Choice)>> = Vec::with_capacity(self.nodes.len());
         for node in &self.nodes {
             let states = self.states(node);
-            let mut made: Vec<(Option<Label>, Choice)> = Vec::new();
-            let mut offer =
-                |state: Option<Label>, choice: Choice| match made.iter_mut().find(|(known, _)| *known == state) {
-                    Some((_, known)) if known.cost <= choice.cost => {}
-                    Some((_, known)) => *known = choice,
-                    None => made.push((state, choice)),
-                };
+            let mut made: Vec<(State, Choice)> = Vec::new();
+            let mut offer = |state: State, choice: Choice| match made.iter_mut().find(|(known, _)| *known == state) {
+                Some((_, known)) if known.cost <= choice.cost => {}
+                Some((_, known)) => *known = choice,
+                None => made.push((state, choice)),
+            };
             if let Some((a, b)) = node.children {
                 let mut all = self.nodes[a].labels.clone();
                 all.extend(self.nodes[b].labels.iter().filter(|label| !self.nodes[a].labels.contains(label)));
@@ -569,7 +571,7 @@ impl Tree<'_> {
             } else if let Some(fixed) = node.fixed {
                 offer(fixed, Choice { cost: 0.0, made: fixed, children: (None, None) });
             }
-            let reach = |&to: &Option<Label>| {
+            let reach = |&to: &State| {
                 let moved = made.iter().map(|&(from, choice)| Choice {
                     cost: choice.cost + BYTE * T_SIZE * self.moving(&node.labels, from, to),
                     ..choice
@@ -580,7 +582,7 @@ impl Tree<'_> {
         }
         let root = self.nodes.len() - 1;
         let wanted = self.nodes[root].fixed.flatten();
-        let mut states = vec![(None, None); self.nodes.len()];
+        let mut states = vec![[None; 2]; self.nodes.len()];
         let mut open = vec![(root, wanted)];
         while let Some((node, state)) = open.pop() {
             let Some((_, choice)) = tables[node].iter().find(|(known, _)| *known == state) else {
@@ -590,7 +592,7 @@ impl Tree<'_> {
                         .into(),
                 ));
             };
-            states[node] = (choice.made, state);
+            states[node] = [choice.made, state];
             if let Some((a, b)) = self.nodes[node].children {
                 open.extend([(a, choice.children.0), (b, choice.children.1)]);
             }
@@ -636,19 +638,19 @@ impl<'a, T: Element> Builder<'a, T> {
         self.now -= used.iter().filter(own).map(|&slot| self.bytes(slot)).sum::<usize>();
     }
 
-    fn build(&mut self, tree: &Tree<'_>, path: &Path, states: &[(Option<Label>, Option<Label>)]) -> Result<(), Error> {
+    fn build(&mut self, tree: &Tree<'_>, path: &Path, states: &[[State; 2]]) -> Result<(), Error> {
         // The slot of each node as it is used.
         let mut used: Vec<usize> = Vec::with_capacity(tree.nodes.len());
-        for (node, &(made, _)) in tree.nodes[..self.network.operands.len()].iter().zip(states) {
+        for (node, &[made, _]) in tree.nodes[..self.network.operands.len()].iter().zip(states) {
             self.slots.push(Slot { labels: node.labels.clone(), along: made });
             used.push(self.slots.len() - 1);
         }
-        for (node, &(_, state)) in states[..self.network.operands.len()].iter().enumerate() {
+        for (node, &[_, state]) in states[..self.network.operands.len()].iter().enumerate() {
             used[node] = self.moved(used[node], state);
         }
         for (k, &(a, b)) in path.0.iter().enumerate() {
             let node = self.network.operands.len() + k;
-            let (made, state) = states[node];
+            let [made, state] = states[node];
             self.slots.push(Slot { labels: tree.nodes[node].labels.clone(), along: made });
             let c = self.slots.len() - 1;
             self.contract(used[a], used[b], c)?;
@@ -658,7 +660,7 @@ impl<'a, T: Element> Builder<'a, T> {
         Ok(())
     }
 
-    fn moved(&mut self, from: usize, state: Option<Label>) -> usize {
+    fn moved(&mut self, from: usize, state: State) -> usize {
         if self.slots[from].along == state {
             return from;
         }

@@ -77,7 +77,7 @@ impl<T: Scalar> Sums<T> {
                 }
             };
             let (mut left, right) = if node.at % 2 == 0 { (sum, other) } else { (other, sum) };
-            left.iter_mut().zip(&*right).for_each(|(l, &r)| *l = *l + r);
+            left.iter_mut().zip(&*right).for_each(|(l, &r)| *l += r);
             self.spare(right);
             (node, sum) = (Node { level: node.level + 1, at: node.at / 2 }, left);
         }

@@ -48,7 +48,7 @@ fn both<T: Element>(expression: &str, shapes: &[&[usize]], options: Options, len
             let range = first + at..first + (at + length).min(shares.slices);
             run.run(range.clone(), &mut part, Threads::ONE).unwrap();
             assert_eq!(part, parts[&range.start], "slices {range:?} after those before them, and by themselves");
-            sum.iter_mut().zip(&part).for_each(|(s, &p)| *s = *s + p);
+            sum.iter_mut().zip(&part).for_each(|(s, &p)| *s += p);
         }
         plan.write_block(block, &sum, beta, shared.view_mut().unwrap(), Threads::ONE).unwrap();
     }

@@ -96,7 +96,8 @@ pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) 
         let price = |finer: Vec<Slice>| {
             // The output's labels are the slowest, so that what depends on another label runs again for each of their ranges.
             let mut below = model.below(&finer);
-            let outer = finer.iter().enumerate().fold(0, |bits, (bit, slice)| bits | u64::from(of_output(slice)) << bit);
+            let outer =
+                finer.iter().enumerate().fold(0, |bits, (bit, slice)| bits | u64::from(of_output(slice)) << bit);
             below.iter_mut().filter(|below| **below & !outer != 0).for_each(|below| *below |= outer);
             let outcome = model.outcome_of(finer, &below);
             // What is done once is done by all who share the slices, a few of which each has.
