@@ -1,6 +1,6 @@
 # Contractions over MPI's ranks, one thread each: what the road over MPI costs with one rank, how 1 to 4 ranks share the
-# slices, beside what the model of scaling.jl says of them, and what memory each rank takes beside what was promised. The
-# libraries come from `sh deps/mpi.sh`.
+# slices, beside what the model of scaling.jl says of them, and what memory each rank takes beside what was promised.
+# The libraries come from `sh deps/mpi.sh`.
 #
 #   julia --project benchmark/distributed.jl [mpich|openmpi|abi] [ranks…]
 #
@@ -24,8 +24,8 @@ function lattice(side, bond)
     return expression, vec([ntuple(_ -> bond, length(tensor)) for tensor in labels])
 end
 
-# What is measured: a name, an expression, sizes, the least number of slices, and by how much the memory of a rank is less
-# than what the contraction takes without slices.
+# What is measured: a name, an expression, sizes, the least number of slices, and by how much the memory of a rank is
+# less than what the contraction takes without slices.
 const RUNS = [
     ("8×8 lattice, bonds of 6", lattice(8, 6)..., 0, 1),
     ("10×10 lattice, bonds of 4", lattice(10, 4)..., 0, 8),

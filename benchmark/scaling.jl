@@ -1,5 +1,6 @@
-# What a contraction that is shared out over many ranks is predicted to take: the cost model of docs/src/scaling.md, with
-# the dealing of units simulated as rust/distributed/src/deal.rs does it. `distributed.jl` holds it against real runs.
+# What a contraction that is shared out over many ranks is predicted to take: the cost model of docs/src/scaling.md,
+# with the dealing of units simulated as rust/distributed/src/deal.rs does it. `distributed.jl` holds it against real
+# runs.
 #
 #   julia --project benchmark/scaling.jl [seconds to search each path]
 
@@ -7,8 +8,8 @@ using TensorOxide, Printf
 
 "Seconds: what a message takes, what rank 0 needs for one, what a byte takes."
 const Machine = NamedTuple{(:latency, :service, :byte),NTuple{3,Float64}}
-# What `distributed.jl` measures with two ranks on two cores (a call of one number is six messages, one after another), and
-# what is supposed of a cluster's network.
+# What `distributed.jl` measures with two ranks on two cores (a call of one number is six messages, one after another),
+# and what is supposed of a cluster's network.
 const ONE_MACHINE = Machine((2e-6, 1e-6, 1 / 2e9))
 const CLUSTER = Machine((2e-6, 1e-6, 1 / 10e9))
 "How often rank 0 looks for messages while its threads compute, in seconds."

@@ -1,7 +1,7 @@
 # The tensor network of one amplitude of a random circuit on the 53 qubits of Sycamore (Arute et al., Nature 574, 505
 # (2019), whose circuits are public): two-qubit gates in the order of the couplers ABCDCDAB, cycle after cycle. What a
-# path costs depends only on which qubits meet when; the gates on one qubit, the initial state and the final one are taken
-# into the tensors beside them.
+# path costs depends only on which qubits meet when; the gates on one qubit, the initial state and the final one are
+# taken into the tensors beside them.
 
 const SYCAMORE_QUBITS = 53
 "Which pairs of qubits each pattern of couplers has: the cycles 1 to 4 of the circuits `circuit_n53_m*_s0_e0_pABCDCDAB`."

@@ -6,8 +6,8 @@
 #   .tools/mpi/abi        a newer MPICH of PyPI, of which the tests take the library with the standard ABI (libmpi_abi)
 #
 # Each folder has a program `mpiexec`, which can be called from anywhere, and a list `libraries`: what has to be loaded
-# before the MPI library, which comes last; some have to wait for others of the list. What is there already is left alone.
-# Nothing needs root.
+# before the MPI library, which comes last; some have to wait for others of the list. What is there already is left
+# alone. Nothing needs root.
 #
 #   sh deps/mpi.sh [mpich] [openmpi] [abi]
 set -eu

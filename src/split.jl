@@ -1,5 +1,5 @@
-# Tensors that are split over the ranks of a communicator along an index: their contraction, and Lanczos' method for a map
-# that is made of it. No rank ever has a whole one.
+# Tensors that are split over the ranks of a communicator along an index: their contraction, and Lanczos' method for a
+# map that is made of it. No rank ever has a whole one.
 
 """
     TensorOxide.local_range(comm, n; rank = …)

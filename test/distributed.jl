@@ -6,13 +6,13 @@ using Test, TensorOxide
 # Not within backticks, where Julia 1.5 takes the working directory for `@__DIR__`.
 const MPI_TESTS, MPI_SCRIPT = joinpath(@__DIR__, "mpi"), joinpath(dirname(@__DIR__), "deps", "mpi.sh")
 const MPI_FOLDER = joinpath(dirname(@__DIR__), ".tools", "mpi")
-const RANK_JULIA = `$(joinpath(Sys.BINDIR, "julia")) -O0 --inline=no --startup-file=no --project=$(dirname(MPI_TESTS))/..`
+const RANK_JULIA = `$(joinpath(Sys.BINDIR, "julia")) -O0 --inline=no --startup-file=no`
 
 "Starts ranks on one thread each, and returns the process and what it prints."
 function start(library, ranks, options, script, args...; threads = 1, shield = ``)
     mpiexec = joinpath(MPI_FOLDER, library, "mpiexec")
     output = IOBuffer()
-    julia = `$RANK_JULIA $(joinpath(MPI_TESTS, script)) $(realpath(joinpath(MPI_FOLDER, library))) $args`
+    julia = `$RANK_JULIA --project=$(dirname(dirname(MPI_TESTS))) $(joinpath(MPI_TESTS, script)) $(realpath(joinpath(MPI_FOLDER, library))) $args`
     process = withenv("JULIA_NUM_THREADS" => threads, "OPENBLAS_NUM_THREADS" => 1) do
         run(pipeline(`$mpiexec $options -n $ranks $shield $julia`; stdout = output, stderr = output); wait = false)
     end

@@ -1,5 +1,5 @@
-# Files with HDF5.jl loaded: its library and its lock are ours, and each reads what the other wrote. With ITensorMPS.jl also
-# states and operators in its layout.
+# Files with HDF5.jl loaded: its library and its lock are ours, and each reads what the other wrote. With ITensorMPS.jl
+# also states and operators in its layout.
 using HDF5, Test, TensorOxide
 
 const HDF5_ELEMENTS = (Float32, Float64, ComplexF32, ComplexF64)

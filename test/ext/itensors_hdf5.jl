@@ -16,8 +16,8 @@ using HDF5, ITensorMPS, ITensors, Test, TensorOxide
     whole(ψ) = reshape(einsum("asb,btc,cud->stu", ψ...), 2, 2, 2)
     @test Array(prod(theirs), siteinds(theirs)...) ≈ whole(ψ)
     # ⟨ψ|H|ψ⟩ knows which index of the operator is which.
-    energy = einsum("asb,btc,cud,hsie,etjf,fukg,lim,mjn,nkp->", ψ..., H..., ψ...; conj = (true, true, true, false, false,
-                                                                                          false, false, false, false))
+    bra = (true, true, true, false, false, false, false, false, false)
+    energy = einsum("asb,btc,cud,hsie,etjf,fukg,lim,mjn,nkp->", ψ..., H..., ψ...; conj = bra)
     @test inner(theirs', operator, theirs) ≈ energy
 
     # And back: a state and an operator that ITensorMPS made.

@@ -1,4 +1,5 @@
-# An `MPI.Comm` as the communicator of a contraction, on however many ranks this runs: `mpiexec -n 2 julia … test/ext/runtests.jl mpi`.
+# An `MPI.Comm` as the communicator of a contraction, on however many ranks this runs: `mpiexec -n 2 julia …
+# test/ext/runtests.jl mpi`.
 using MPI, Test, TensorOxide
 
 @testset "MPI.jl" begin

@@ -1,5 +1,5 @@
-# One of three ranks of `mpiexec -n 3 julia failures.jl FOLDER WHAT RESULTS`: one of them is killed, stopped, or has no memory
-# left in the middle of a run, and the others have to find out. Each that does writes a file into RESULTS.
+# One of three ranks of `mpiexec -n 3 julia failures.jl FOLDER WHAT RESULTS`: one of them is killed, stopped, or has no
+# memory left in the middle of a run, and the others have to find out. Each that does writes a file into RESULTS.
 
 include("library.jl")
 

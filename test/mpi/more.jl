@@ -40,7 +40,8 @@ let
         A[ntuple(d -> d == axis ? TensorOxide.local_range(c, size(A, d)) : Colon(), ndims(A))...]
     for T in (Float32, ComplexF64), (a, b, into) in ((1, nothing, 1), (2, 1, 1), (2, 1, 2), (1, 2, nothing), (1, 1, 2))
         A, B = numbers(T, 9, 11), numbers(T, 11, 7)
-        plan = contraction_plan("ij,jk->ik", (size(A), size(B)); eltype = T, comm = c, split = (a, b), split_output = into)
+        plan = contraction_plan("ij,jk->ik", (size(A), size(B)); eltype = T, comm = c, split = (a, b),
+                                split_output = into)
         @test plan(part(A, a), part(B, b)) ≈ part(A * B, into)
         K = part(fill(T(1), 9, 7), into)
         @test plan(K, part(A, a), view(part(B, b), :, :); α = 2, β = -1) ≈ part(2A * B .- 1, into)

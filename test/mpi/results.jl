@@ -1,5 +1,6 @@
-# One of the ranks of `mpiexec -n N julia results.jl FOLDER [everything]`: what contractions over the ranks come to, with the
-# MPI library of FOLDER. Rank 0 prints the bits of its results, which have to be those of any other number of ranks.
+# One of the ranks of `mpiexec -n N julia results.jl FOLDER [everything]`: what contractions over the ranks come to,
+# with the MPI library of FOLDER. Rank 0 prints the bits of its results, which have to be those of any other number of
+# ranks.
 
 include("library.jl")
 using LinearAlgebra, Test

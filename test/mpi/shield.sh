@@ -1,5 +1,6 @@
 #!/bin/sh
-# Starts a rank, and keeps from it the signal by which MPICH's mpiexec tells that another rank has died: Julia would end.
+# Starts a rank, and keeps from it the signal by which MPICH's mpiexec tells that another rank has died: Julia would
+# end.
 trap : USR1
 "$@" &
 rank=$!

@@ -64,13 +64,13 @@ pub struct tox_mpi {
     pub error_string: *const c_void,
 }
 
-/// A duplicate of an MPI communicator, for the engine's own messages. Its ranks make calls together: each makes the same
-/// calls in the same order, one at a time, from a thread that may call MPI.
+/// A duplicate of an MPI communicator, for the engine's own messages. Its ranks make calls together: each makes the
+/// same calls in the same order, one at a time, from a thread that may call MPI.
 ///
 /// A call ends on all ranks, within the timeout and what the slices take that are being computed: after an error on one
 /// of them, when one is silent for longer than the timeout, when they ask for different things. After a failure
-/// (`TOX_RANK_FAILURE`, `TOX_OUT_OF_MEMORY` and other errors that are not told before the work begins) all further calls
-/// fail.
+/// (`TOX_RANK_FAILURE`, `TOX_OUT_OF_MEMORY` and other errors that are not told before the work begins) all further
+/// calls fail.
 pub struct tox_communicator {
     group: Arc<Mutex<Group>>,
 }
@@ -91,11 +91,11 @@ pub(crate) fn lock(group: &Mutex<Group>) -> Result<MutexGuard<'_, Group>, Failur
     }
 }
 
-/// Duplicates a communicator, which all of its ranks do together, and writes it to `*communicator`. A rank that is not heard
-/// of for `timeout` seconds is taken for dead.
+/// Duplicates a communicator, which all of its ranks do together, and writes it to `*communicator`. A rank that is not
+/// heard of for `timeout` seconds is taken for dead.
 ///
-/// Fails with `TOX_INVALID_ARGUMENT` (MPI is not initialised, or is finalised, or this thread may not call it; the size of
-/// handles; the timeout), `TOX_NULL_POINTER`, `TOX_RANK_FAILURE`.
+/// Fails with `TOX_INVALID_ARGUMENT` (MPI is not initialised, or is finalised, or this thread may not call it; the size
+/// of handles; the timeout), `TOX_NULL_POINTER`, `TOX_RANK_FAILURE`.
 ///
 /// # Safety
 /// What `mpi` says is true. `communicator` can be written.
@@ -178,8 +178,8 @@ pub unsafe extern "C" fn tox_communicator_free(communicator: *const tox_communic
     })
 }
 
-/// Releases the memory of this handle, at any time and without the other ranks. NULL is allowed. Plans over it keep what they
-/// need.
+/// Releases the memory of this handle, at any time and without the other ranks. NULL is allowed. Plans over it keep
+/// what they need.
 ///
 /// # Safety
 /// `communicator` came from `tox_communicator_create`, is not in use, and is not used again.
@@ -233,9 +233,9 @@ pub struct tox_shared_info_t {
     pub slicing_overhead: f64,
 }
 
-/// Plans an Einstein summation to be shared out, and writes it to `*shared`. All ranks do so together and ask for the same;
-/// rank 0 searches the path. `memory_limit` is for each rank. There are at least `slices` slices, or for 0 four for each thread of
-/// all ranks; the result has the same bits for any number of ranks that has the same slices.
+/// Plans an Einstein summation to be shared out, and writes it to `*shared`. All ranks do so together and ask for the
+/// same; rank 0 searches the path. `memory_limit` is for each rank. There are at least `slices` slices, or for 0 four
+/// for each thread of all ranks; the result has the same bits for any number of ranks that has the same slices.
 ///
 /// Fails as `tox_plan_create`, and with `TOX_RANK_FAILURE` for what other ranks fail with.
 ///
@@ -400,16 +400,16 @@ pub unsafe extern "C" fn tox_shared_describe(
     guard(|| unsafe { write_text(&given(shared)?.plan().to_string(), buffer, capacity, length) })
 }
 
-/// Is told on rank 0, on the thread that makes the call, how many slices are done, how many there are, and the seconds since
-/// the beginning. Another answer than 0 stops the run on all ranks.
+/// Is told on rank 0, on the thread that makes the call, how many slices are done, how many there are, and the seconds
+/// since the beginning. Another answer than 0 stops the run on all ranks.
 pub type tox_progress = Option<unsafe extern "C" fn(context: *mut c_void, done: u64, slices: u64, seconds: f64) -> i32>;
 
-/// output = alpha * (Einstein sum of the operands) + beta * output, on rank 0, or on all ranks if `all` is not 0. All ranks
-/// make this call, with the same operands and factors. `output` is NULL where the result does not go. `progress` may be NULL;
-/// it is told about every second, and at the end.
+/// output = alpha * (Einstein sum of the operands) + beta * output, on rank 0, or on all ranks if `all` is not 0. All
+/// ranks make this call, with the same operands and factors. `output` is NULL where the result does not go. `progress`
+/// may be NULL; it is told about every second, and at the end.
 ///
-/// Fails on all ranks, with the status of its own failure on the one that failed, and `TOX_RANK_FAILURE` on the others. After
-/// a failure the output may be partly written.
+/// Fails on all ranks, with the status of its own failure on the one that failed, and `TOX_RANK_FAILURE` on the others.
+/// After a failure the output may be partly written.
 ///
 /// # Safety
 /// As `tox_plan_run`; `progress` may be called with `context` until this returns.

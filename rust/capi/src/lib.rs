@@ -1,8 +1,8 @@
 //! The C ABI of the TensorOxide engine.
 //!
-//! The one way in: Julia and every other host call these functions and nothing else. Tensors are DLPack's `DLTensor`s over
-//! the caller's own memory. Every function that can fail returns a [`tox_status`]; the text of the last failure on a
-//! thread is [`tox_last_error`]'s. No panic crosses, and nothing is printed.
+//! The one way in: Julia and every other host call these functions and nothing else. Tensors are DLPack's `DLTensor`s
+//! over the caller's own memory. Every function that can fail returns a [`tox_status`]; the text of the last failure on
+//! a thread is [`tox_last_error`]'s. No panic crosses, and nothing is printed.
 //!
 //! The header `include/tensoroxide.h` is generated from this crate; a test holds the two together.
 #![allow(unsafe_code)] // a C ABI is made of raw pointers

@@ -14,8 +14,8 @@ use crate::semiring::TOX_NUMBERS;
 use crate::status::{guard, tox_status, Failure, TOX_INVALID_ARGUMENT};
 use crate::tensors::{apart, borrow, view, view_mut};
 
-/// A contraction of tensors each of which is split along an index: every rank has the values of one range, rank r of p those
-/// from n·r/p on (n being the extent, the quotient rounded down), or is whole on all ranks.
+/// A contraction of tensors each of which is split along an index: every rank has the values of one range, rank r of p
+/// those from n·r/p on (n being the extent, the quotient rounded down), or is whole on all ranks.
 pub struct tox_split {
     group: Arc<Mutex<Group>>,
     einsum: AnySplit,
@@ -52,13 +52,14 @@ pub struct tox_split_info_t {
     pub multiplications: f64,
 }
 
-/// Plans an Einstein summation of split tensors, and writes it to `*split`. All ranks do so together and ask for the same.
-/// The request has the shapes of the whole tensors; `axes` says for each operand, and behind them for the output, which axis it
-/// is split along, from 0, or is −1 for one that is whole on all ranks. `memory_limit` is for what each rank takes beside its
-/// parts.
+/// Plans an Einstein summation of split tensors, and writes it to `*split`. All ranks do so together and ask for the
+/// same. The request has the shapes of the whole tensors; `axes` says for each operand, and behind them for the output,
+/// which axis it is split along, from 0, or is −1 for one that is whole on all ranks. `memory_limit` is for what each
+/// rank takes beside its parts.
 ///
-/// Fails as `tox_shared_create`; with `TOX_INVALID_ARGUMENT` also for a single operand, a label twice in one tensor, an extent of 1
-/// that stands for another, and if no way is found on which no tensor is whole that is as large as the smallest split operand.
+/// Fails as `tox_shared_create`; with `TOX_INVALID_ARGUMENT` also for a single operand, a label twice in one tensor, an
+/// extent of 1 that stands for another, and if no way is found on which no tensor is whole that is as large as the
+/// smallest split operand.
 ///
 /// # Safety
 /// As `tox_shared_create`; `axes` leads to one number more than there are operands.
@@ -158,8 +159,8 @@ pub unsafe extern "C" fn tox_split_info(split: *const tox_split, info: *mut tox_
     })
 }
 
-/// Writes the extents of this rank's part of an operand, from 0, or of the output, which comes last: at most `capacity` of
-/// them, and to `*rank` how many there are. `rank` may be NULL.
+/// Writes the extents of this rank's part of an operand, from 0, or of the output, which comes last: at most `capacity`
+/// of them, and to `*rank` how many there are. `rank` may be NULL.
 ///
 /// # Safety
 /// `split` came from `tox_split_create`; `extents` leads to room for `capacity` numbers, and `rank` can be written.
@@ -190,8 +191,8 @@ pub unsafe extern "C" fn tox_split_shape(
     })
 }
 
-/// output = alpha * (Einstein sum of the operands) + beta * output, each tensor being this rank's part. All ranks make this
-/// call, with the same factors. After a failure the output is as it was.
+/// output = alpha * (Einstein sum of the operands) + beta * output, each tensor being this rank's part. All ranks make
+/// this call, with the same factors. After a failure the output is as it was.
 ///
 /// Fails as `tox_shared_run`.
 ///
@@ -267,8 +268,8 @@ unsafe fn run<T: Element>(
     Ok(einsum.run(group, T::from_c64(alpha), &views, &conj, T::from_c64(beta), output))
 }
 
-/// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits. All ranks
-/// make this call.
+/// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits.
+/// All ranks make this call.
 ///
 /// Fails as `tox_shared_run`, and with `TOX_INVALID_ARGUMENT` for a tensor that is not dense.
 ///

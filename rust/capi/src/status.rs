@@ -11,8 +11,8 @@ pub type tox_status = i32;
 
 /// Done.
 pub const TOX_OK: tox_status = 0;
-/// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent, a
-/// limit that cannot be kept.
+/// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative
+/// extent, a limit that cannot be kept.
 pub const TOX_INVALID_ARGUMENT: tox_status = 1;
 /// Extents or ranks that do not fit together.
 pub const TOX_DIMENSION_MISMATCH: tox_status = 2;
@@ -46,8 +46,8 @@ pub const TOX_NO_LIBRARY: tox_status = 15;
 /// Nothing in a file has this name.
 pub const TOX_MISSING: tox_status = 16;
 
-/// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host stopped
-/// the run.
+/// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host
+/// stopped the run.
 pub const TOX_RANK_FAILURE: tox_status = 15;
 
 /// Why a call failed.
@@ -252,8 +252,8 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("a panic without a text")
 }
 
-/// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
-/// this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
+/// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure
+/// on this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
 #[no_mangle]
 pub extern "C" fn tox_last_error() -> *const c_char {
     LAST_ERROR.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())

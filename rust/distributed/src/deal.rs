@@ -1,13 +1,13 @@
 //! Who computes which share.
 //!
-//! Rank 0 deals out *units*, ranges of leaves, to whoever asks: large ones at first, half of what is left for all together
-//! each time, and single leaves at last, so that ranks of any speed end together (guided self-scheduling: Polychronopoulos
-//! and Kuck, IEEE Trans. Comput. C-36, 1425 (1987)). A unit's length is a power of two that divides its start: its
-//! leaves add up to one number of the sum tree.
+//! Rank 0 deals out *units*, ranges of leaves, to whoever asks: large ones at first, half of what is left for all
+//! together each time, and single leaves at last, so that ranks of any speed end together (guided self-scheduling:
+//! Polychronopoulos and Kuck, IEEE Trans. Comput. C-36, 1425 (1987)). A unit's length is a power of two that divides
+//! its start: its leaves add up to one number of the sum tree.
 //!
-//! A counter in shared memory of all ranks (`MPI_Fetch_and_op`) would do as well only where the network counts by itself:
-//! elsewhere it moves when the rank that has it calls MPI, and that is what rank 0 does here, on a thread that does
-//! nothing else. Besides, whoever deals knows in the end who has what.
+//! A counter in shared memory of all ranks (`MPI_Fetch_and_op`) would do as well only where the network counts by
+//! itself: elsewhere it moves when the rank that has it calls MPI, and that is what rank 0 does here, on a thread that
+//! does nothing else. Besides, whoever deals knows in the end who has what.
 
 use std::ops::Range;
 

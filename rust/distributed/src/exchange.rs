@@ -68,8 +68,8 @@ pub(crate) fn add_up<T: Element>(group: &mut Group, step: u64, elements: &mut [T
     ranges.into_iter().try_for_each(|(from, data)| from_bytes(&data, &mut elements[range(from)]))
 }
 
-/// Adds up a few numbers of each rank, in the order of the ranks: all of them get the same bits. All ranks make this call
-/// together.
+/// Adds up a few numbers of each rank, in the order of the ranks: all of them get the same bits. All ranks make this
+/// call together.
 ///
 /// # Errors
 /// As [`Group::call`].

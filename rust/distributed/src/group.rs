@@ -1,12 +1,12 @@
 //! Ranks that make calls together, each of which ends on every rank within a bounded time.
 //!
-//! A call has three parts. First all ranks *agree*: each tells rank 0 whether it is ready and a fingerprint of what it is
-//! about to do, and rank 0 tells all whether everybody is, and does the same. Then they work. At last they *part*: no rank
-//! returns before all are done.
+//! A call has three parts. First all ranks *agree*: each tells rank 0 whether it is ready and a fingerprint of what it
+//! is about to do, and rank 0 tells all whether everybody is, and does the same. Then they work. At last they *part*:
+//! no rank returns before all are done.
 //!
 //! All the while every rank lets rank 0 hear of itself, and rank 0 all others. A rank that meets an error tells all
-//! others; one that is silent for longer than the timeout is taken for dead, by rank 0, or by all others if it is rank 0.
-//! Nothing here waits inside of the transport, so that this holds also when messages are never fetched. After such a
+//! others; one that is silent for longer than the timeout is taken for dead, by rank 0, or by all others if it is rank
+//! 0. Nothing here waits inside of the transport, so that this holds also when messages are never fetched. After such a
 //! failure the group is broken: nobody knows which messages are still on their way.
 
 use std::collections::VecDeque;

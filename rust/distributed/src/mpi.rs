@@ -1,12 +1,12 @@
 //! Messages over an MPI library that the host has loaded and initialised, and lends.
 //!
-//! A handle (a communicator, a datatype, a request) is an `int` in MPICH, an address in Open MPI, and as large as an address
-//! in the standard ABI of MPI 5. The host says which, and gives the handles that are needed as numbers. MPI is neither
-//! initialised nor finalised here, and called only from threads that may call it.
+//! A handle (a communicator, a datatype, a request) is an `int` in MPICH, an address in Open MPI, and as large as an
+//! address in the standard ABI of MPI 5. The host says which, and gives the handles that are needed as numbers. MPI is
+//! neither initialised nor finalised here, and called only from threads that may call it.
 //!
 //! Only point-to-point calls that return at once are used, and the one that duplicates a communicator: a rank that died
-//! can be waited for with a deadline then. No status is looked at, since each library has its own; a message begins with a
-//! header of fixed size that says what follows, and from whom.
+//! can be waited for with a deadline then. No status is looked at, since each library has its own; a message begins
+//! with a header of fixed size that says what follows, and from whom.
 #![allow(unsafe_code)] // calls of a foreign library
 
 use std::collections::VecDeque;
@@ -140,8 +140,8 @@ impl<H> Calls<H> {
     fn ready(&self, serialized: c_int) -> Result<(), Error> {
         let ask = |function: unsafe extern "C" fn(*mut c_int) -> c_int| {
             let mut answer = 0;
-            // SAFETY: these four may be called at any time from any thread; `answer` can be written. The two that ask for
-            // threads are called only while MPI is initialised.
+            // SAFETY: these four may be called at any time from any thread; `answer` can be written. The two that ask
+            // for threads are called only while MPI is initialised.
             unsafe { function(&mut answer) };
             answer
         };
@@ -222,8 +222,8 @@ impl<H: Handle> Mpi<H> {
         calls.ready(library.thread_serialized)?;
         let (mut communicator, mut request) = (H::of(0), H::of(0));
         let (mut rank, mut size) = (0, 0);
-        // SAFETY: MPI is ready, and the handle is a communicator's, as the caller promises. The duplicate is written by the
-        // end of the request; both places live until then, or for ever.
+        // SAFETY: MPI is ready, and the handle is a communicator's, as the caller promises. The duplicate is written by
+        // the end of the request; both places live until then, or for ever.
         unsafe {
             let place = Box::leak(Box::new((communicator, request)));
             check(&calls, (calls.comm_idup)(H::of(library.communicator), &mut place.0, &mut place.1))?;
@@ -365,8 +365,8 @@ impl<H: Handle> Transport for Mpi<H> {
         let mut sent = Ok(());
         for (start, count, tag) in header.into_iter().chain(pieces) {
             let mut request = H::of(0);
-            // SAFETY: the bytes live, and stay the same, until the request is done: they go with it to `outgoing`, where
-            // neither a box nor a vector moves what it owns.
+            // SAFETY: the bytes live, and stay the same, until the request is done: they go with it to `outgoing`,
+            // where neither a box nor a vector moves what it owns.
             let code = unsafe {
                 let (start, count) = (start.cast::<c_void>(), count as c_int);
                 (self.calls.isend)(start, count, self.byte(), to as c_int, tag, self.communicator, &mut request)

@@ -1,7 +1,7 @@
 //! One run of a shared contraction, on one rank.
 //!
-//! Threads of its own compute, unit after unit. The thread that the host called on only talks to the other ranks: MPI may be
-//! called by no other, and it can answer at any time, however long a slice takes.
+//! Threads of its own compute, unit after unit. The thread that the host called on only talks to the other ranks: MPI
+//! may be called by no other, and it can answer at any time, however long a slice takes.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -28,8 +28,8 @@ const OWNERS: u32 = 19;
 const NODE: u32 = 20;
 const BLOCK: u32 = 21;
 
-/// A rank asks for its next unit before it needs it, unless a leaf takes longer than this: a unit that waits is one that
-/// nobody else can begin.
+/// A rank asks for its next unit before it needs it, unless a leaf takes longer than this: a unit that waits is one
+/// that nobody else can begin.
 const AHEAD: Duration = Duration::from_millis(50);
 /// How often the host is told of the progress.
 const TELL: Duration = Duration::from_secs(1);

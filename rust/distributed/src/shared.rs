@@ -17,8 +17,8 @@ use crate::Error;
 
 const PLAN: u32 = 16;
 
-/// The part of the time that beginning each leaf anew would take at most. Most leaves follow one that is done just before,
-/// and cost nothing to begin.
+/// The part of the time that beginning each leaf anew would take at most. Most leaves follow one that is done just
+/// before, and cost nothing to begin.
 const RESTARTS: f64 = 0.01;
 /// Leaves that there are at least, if there are as many slices: fewer could not be shared out evenly.
 const LEAST_LEAVES: usize = 64;
@@ -32,8 +32,8 @@ pub struct ShareOptions {
     pub memory_limit: Option<usize>,
     /// Threads that compute, of each rank.
     pub threads: Threads,
-    /// Least number of slices; 0 for four for each thread of all ranks, where there are several. The result has the same
-    /// bits for any number of ranks that has the same slices.
+    /// Least number of slices; 0 for four for each thread of all ranks, where there are several. The result has the
+    /// same bits for any number of ranks that has the same slices.
     pub slices: usize,
     /// The path to take; `None` to search one.
     pub path: Option<Path>,
@@ -75,9 +75,9 @@ impl Progress {
 
 /// A contraction whose slices are shared out among the ranks. All ranks make it, and run it, together.
 ///
-/// The slices are dealt out in *leaves*, ranges of slices of one block of the output, and the results of the leaves of a
-/// block are added up along a tree that depends on the plan alone: the result has the same bits for any number of ranks
-/// and threads that has the same plan.
+/// The slices are dealt out in *leaves*, ranges of slices of one block of the output, and the results of the leaves of
+/// a block are added up along a tree that depends on the plan alone: the result has the same bits for any number of
+/// ranks and threads that has the same plan.
 ///
 /// ```
 /// use std::time::Duration;
@@ -181,7 +181,8 @@ impl<T: Element> SharedEinsum<T> {
     fn of(plan: Plan, workers: usize, size: usize) -> SharedEinsum<T> {
         let shares = plan.shares().expect("planned for shares");
         let chunks = chunks(&shares);
-        // Each thread fills a leaf; of its units, which halve, and of a unit's own sums, one of each level may be there.
+        // Each thread fills a leaf; of its units, which halve, and of a unit's own sums, one of each level may be
+        // there.
         let levels = (shares.blocks * chunks).ilog2() as usize + 1;
         let sums = workers * (levels + 2) + usize::from(size > 1) * levels;
         let block = shares.elements * T::DTYPE.size();
@@ -220,9 +221,10 @@ impl<T: Element> SharedEinsum<T> {
         first + slices * chunk / self.chunks..first + slices * (chunk + 1) / self.chunks
     }
 
-    /// output ← α · (Einstein sum of the operands) + β · output, on rank 0 or on all. Every rank gives the same operands;
-    /// `output` is there where the result goes. `tell` is told of the progress on rank 0, about every second and at the
-    /// end, and stops the run everywhere if it returns `false`. After an error the output may be partly written.
+    /// output ← α · (Einstein sum of the operands) + β · output, on rank 0 or on all. Every rank gives the same
+    /// operands; `output` is there where the result goes. `tell` is told of the progress on rank 0, about every second
+    /// and at the end, and stops the run everywhere if it returns `false`. After an error the output may be partly
+    /// written.
     ///
     /// # Errors
     /// As [`Einsum::run`], and all of [`Error`], on every rank.
@@ -304,7 +306,8 @@ pub(crate) fn agree_on_path(
     Ok(path.map(|path| (path, message.args[0] as usize)).map_err(Error::from))
 }
 
-/// Into how many leaves a block is cut: many, to be dealt out evenly, but not so many that beginning each anew costs much.
+/// Into how many leaves a block is cut: many, to be dealt out evenly, but not so many that beginning each anew costs
+/// much.
 fn chunks(shares: &Shares) -> usize {
     let few = (LEAST_LEAVES / shares.blocks).max(1);
     let cheap = RESTARTS / (shares.restart * shares.blocks as f64).max(f64::MIN_POSITIVE);

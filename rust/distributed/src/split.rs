@@ -1,5 +1,5 @@
-//! A contraction of tensors that are split along an index: every rank has the values of one range of it, and no rank ever
-//! has a whole one.
+//! A contraction of tensors that are split along an index: every rank has the values of one range of it, and no rank
+//! ever has a whole one.
 //!
 //! Each tensor of the contraction tree is whole on all ranks, or split along one of its labels. Two tensors are
 //! contracted
@@ -10,10 +10,10 @@
 //!   It computes its part for the range of one rank after another and sends it there, where they are added up, in the
 //!   order of the ranks: the result is split along another label. A small one is made whole instead.
 //!
-//! In between, a tensor that is split along one label is split along another by an exchange of all with all. Which of these
-//! is chosen for each step is what costs the least, arithmetic and messages together (dynamic programming over the tree,
-//! as for distributions of arrays since Li and Chen, J. Parallel Distrib. Comput. 13, 213 (1991)). No tensor that is as
-//! large as the smallest one that is given split is made whole, unless it is given or wanted so.
+//! In between, a tensor that is split along one label is split along another by an exchange of all with all. Which of
+//! these is chosen for each step is what costs the least, arithmetic and messages together (dynamic programming over
+//! the tree, as for distributions of arrays since Li and Chen, J. Parallel Distrib. Comput. 13, 213 (1991)). No tensor
+//! that is as large as the smallest one that is given split is made whole, unless it is given or wanted so.
 #![allow(unsafe_code)] // parts of tensors are views of the same memory
 
 use std::ops::Range;
@@ -116,12 +116,13 @@ pub struct SplitEinsum<T: Element> {
 }
 
 impl<T: Element> SplitEinsum<T> {
-    /// Plans a contraction of operands of these shapes, the whole ones, each split along the axis that `axes` says, or whole
-    /// on all ranks; the output alike. Rank 0 searches the path.
+    /// Plans a contraction of operands of these shapes, the whole ones, each split along the axis that `axes` says, or
+    /// whole on all ranks; the output alike. Rank 0 searches the path.
     ///
     /// # Errors
-    /// As [`Plan::new`], of any rank; [`Error::Argument`] for a single operand, a label twice in one tensor, an extent that is
-    /// not the label's, an axis that is not there, and if no way is found on which no tensor is whole; [`Error::Disagreement`].
+    /// As [`Plan::new`], of any rank; [`Error::Argument`] for a single operand, a label twice in one tensor, an extent
+    /// that is not the label's, an axis that is not there, and if no way is found on which no tensor is whole;
+    /// [`Error::Disagreement`].
     pub fn new(
         group: &mut Group,
         expression: &str,
@@ -182,8 +183,8 @@ impl<T: Element> SplitEinsum<T> {
         self.multiplications
     }
 
-    /// output ← α · (Einstein sum of the operands) + β · output, of each its part on this rank. After an error the output
-    /// is as it was.
+    /// output ← α · (Einstein sum of the operands) + β · output, of each its part on this rank. After an error the
+    /// output is as it was.
     ///
     /// The sums over ranks are taken in their order: the same number of ranks gives the same bits.
     ///

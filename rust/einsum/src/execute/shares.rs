@@ -1,8 +1,9 @@
 //! Runs of some of a plan's slices, for those who share a contraction out among processes.
 //!
 //! The slowest of the sliced labels are those of the output: slices with the same values of them add up to one *block*
-//! of the output, a dense tensor that no other slice touches. A share of the work is a range of the slices of one block,
-//! and its result a tensor of the block's shape; who adds the shares up, in which order, is the caller's business.
+//! of the output, a dense tensor that no other slice touches. A share of the work is a range of the slices of one
+//! block, and its result a tensor of the block's shape; who adds the shares up, in which order, is the caller's
+//! business.
 
 use tensoroxide_dense::Element;
 use tensoroxide_tensor::kernels::Move;

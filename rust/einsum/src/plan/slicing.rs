@@ -19,8 +19,8 @@ const BEAM: usize = 6;
 const BUILT: usize = 8;
 /// Most labels of a set: sets of them are kept as bits.
 const MOST: usize = 63;
-/// Most slices of a plan: some 10¹⁴, which not even 10⁵ ranks would see the end of. Those who share slices number them in
-/// products with up to 2¹⁶ that have to stay below 2⁶⁴.
+/// Most slices of a plan: some 10¹⁴, which not even 10⁵ ranks would see the end of. Those who share slices number them
+/// in products with up to 2¹⁶ that have to stay below 2⁶⁴.
 const MOST_SLICES: f64 = (1u64 << 46) as f64;
 /// How often the search aims lower because what was built is larger than it should be.
 const AIMS: usize = 5;
@@ -84,29 +84,46 @@ pub(super) fn slice(whole: &Plan, limit: usize, lanes: usize, build: &Build<'_>)
     Err(Error::MemoryLimit { limit, needed })
 }
 
-/// The plan with at least so many slices if it has labels for them, those of the output's labels the slowest; `whole` is
-/// the plan without slices.
+/// The plan with at least so many slices if it has labels for them, those of the output's labels the slowest; `whole`
+/// is the plan without slices.
 pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) -> Result<Plan, Error> {
     let model = Model::new(whole);
-    let mut set = plan.cut.slices();
     let of_output = |slice: &Slice| whole.network().output.contains(&slice.label);
-    while number(&set) < least as f64 {
-        let labels = (0..model.extents.len() as Label).filter(|&label| model.sliceable[label as usize]);
-        let finer = labels.filter_map(|label| model.finer(&set, label)).filter(|finer| number(finer) > number(&set));
-        let price = |finer: Vec<Slice>| {
-            // The output's labels are the slowest, so that what depends on another label runs again for each of their ranges.
-            let mut below = model.below(&finer);
-            let outer =
-                finer.iter().enumerate().fold(0, |bits, (bit, slice)| bits | u64::from(of_output(slice)) << bit);
-            below.iter_mut().filter(|below| **below & !outer != 0).for_each(|below| *below |= outer);
-            let outcome = model.outcome_of(finer, &below);
-            // What is done once is done by all who share the slices, a few of which each has.
-            let cost = outcome.cost + outcome.once * ((least / SHARE) as f64 - 1.0).max(0.0);
-            (cost * if outcome.set.iter().all(of_output) { 1.0 } else { SUMS }, outcome.set)
-        };
-        let Some((_, best)) = finer.map(price).min_by(|x, y| x.0.total_cmp(&y.0)) else { break };
-        set = best;
-    }
+    let price = |set: Vec<Slice>| {
+        // The output's labels are the slowest, so that what depends on another label runs again for each of their ranges.
+        let mut below = model.below(&set);
+        let outer = set.iter().enumerate().fold(0, |bits, (bit, slice)| bits | u64::from(of_output(slice)) << bit);
+        below.iter_mut().filter(|below| **below & !outer != 0).for_each(|below| *below |= outer);
+        let outcome = model.outcome_of(set, &below);
+        // What is done once is done by all who share the slices, a few of which each has.
+        let cost = outcome.cost + outcome.once * ((least / SHARE) as f64 - 1.0).max(0.0);
+        (cost * if outcome.set.iter().all(of_output) { 1.0 } else { SUMS }, outcome.set)
+    };
+    // Range by range, each time the cheapest. A label that is cheap at first may become dear when its ranges are short:
+    // so also without the output's labels, and with these alone.
+    let grown = |allowed: [bool; 2]| {
+        let mut best = price(plan.cut.slices());
+        while number(&best.1) < least as f64 {
+            let labels = (0..model.extents.len() as Label).filter(|&label| model.sliceable[label as usize]);
+            let labels = labels.filter(|label| allowed[usize::from(whole.network().output.contains(label))]);
+            let finer = labels.filter_map(|label| model.finer(&best.1, label));
+            let finer = finer.filter(|finer| number(finer) > number(&best.1));
+            let Some(next) = finer.map(price).min_by(|x, y| x.0.total_cmp(&y.0)) else { break };
+            best = next;
+        }
+        best
+    };
+    let enough = |set: &[Slice]| number(set).min(least as f64);
+    let sets = [[true, true], [true, false], [false, true]].map(grown);
+    let set = sets.into_iter().reduce(|best, other| {
+        let better = enough(&other.1) > enough(&best.1) || enough(&other.1) == enough(&best.1) && other.0 < best.0;
+        if better {
+            other
+        } else {
+            best
+        }
+    });
+    let set = set.map(|(_, set)| set).unwrap_or_default();
     let mut set = model.by_speed(set);
     set.sort_by_key(of_output);
     let mut last = Err(Error::MemoryLimit { limit: 0, needed: 0 });
@@ -314,8 +331,8 @@ impl Model {
         steps
     }
 
-    /// What a set comes to whose steps run only as often as they must (if the order of the labels is the best for each),
-    /// or, without `hoist`, for each slice.
+    /// What a set comes to whose steps run only as often as they must (if the order of the labels is the best for
+    /// each), or, without `hoist`, for each slice.
     fn outcome(&self, set: Vec<Slice>, hoist: bool) -> Outcome {
         let below = if hoist { self.below(&set) } else { vec![(1 << set.len()) - 1; self.steps.len()] };
         self.outcome_of(set, &below)
