@@ -309,13 +309,13 @@ typedef struct {
 // The hyperbolic tangent.
 #define TOX_MAP_TANH 9
 
-// A duplicate of an MPI communicator, for the engine's own messages. Its ranks make calls together: each makes the same
-// calls in the same order, one at a time, from a thread that may call MPI.
+// A duplicate of an MPI communicator, for the engine's own messages. Its ranks make calls together: each makes the
+// same calls in the same order, one at a time, from a thread that may call MPI.
 //
 // A call ends on all ranks, within the timeout and what the slices take that are being computed: after an error on one
 // of them, when one is silent for longer than the timeout, when they ask for different things. After a failure
-// (`TOX_RANK_FAILURE`, `TOX_OUT_OF_MEMORY` and other errors that are not told before the work begins) all further calls
-// fail.
+// (`TOX_RANK_FAILURE`, `TOX_OUT_OF_MEMORY` and other errors that are not told before the work begins) all further
+// calls fail.
 typedef struct tox_communicator tox_communicator;
 
 // An open file: made by `tox_file_open`, destroyed by `tox_file_destroy`.
@@ -338,8 +338,8 @@ typedef struct tox_record tox_record;
 // A contraction whose slices are shared out among the ranks of a communicator.
 typedef struct tox_shared tox_shared;
 
-// A contraction of tensors each of which is split along an index: every rank has the values of one range, rank r of p those
-// from n·r/p on (n being the extent, the quotient rounded down), or is whole on all ranks.
+// A contraction of tensors each of which is split along an index: every rank has the values of one range, rank r of p
+// those from n·r/p on (n being the extent, the quotient rounded down), or is whole on all ranks.
 typedef struct tox_split tox_split;
 
 // Steps that were computed, with all values that derivatives need. For one thread at a time.
@@ -461,8 +461,8 @@ typedef struct {
   double slicing_overhead;
 } tox_shared_info_t;
 
-// Is told on rank 0, on the thread that makes the call, how many slices are done, how many there are, and the seconds since
-// the beginning. Another answer than 0 stops the run on all ranks.
+// Is told on rank 0, on the thread that makes the call, how many slices are done, how many there are, and the seconds
+// since the beginning. Another answer than 0 stops the run on all ranks.
 typedef int32_t (*tox_progress)(void *context, uint64_t done, uint64_t slices, double seconds);
 
 // A problem. What a method does not know is not read.
@@ -601,8 +601,8 @@ typedef uint64_t tox_value;
 // Done.
 #define TOX_OK 0
 
-// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative extent, a
-// limit that cannot be kept.
+// An argument that can never be right: bad notation, a wrong number of operands, mixed element types, a negative
+// extent, a limit that cannot be kept.
 #define TOX_INVALID_ARGUMENT 1
 
 // Extents or ranks that do not fit together.
@@ -650,8 +650,8 @@ typedef uint64_t tox_value;
 // Nothing in a file has this name.
 #define TOX_MISSING 16
 
-// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host stopped
-// the run.
+// A call over several ranks failed: another rank failed, died, is silent, or asks for something else; or the host
+// stopped the run.
 #define TOX_RANK_FAILURE 15
 
 #ifdef __cplusplus
@@ -684,17 +684,15 @@ tox_status tox_contract(const DLTensor *tensors,
                         double beta_re,
                         double beta_im);
 
-// Duplicates a communicator, which all of its ranks do together, and writes it to `*communicator`. A rank that is not heard
-// of for `timeout` seconds is taken for dead.
+// Duplicates a communicator, which all of its ranks do together, and writes it to `*communicator`. A rank that is not
+// heard of for `timeout` seconds is taken for dead.
 //
-// Fails with `TOX_INVALID_ARGUMENT` (MPI is not initialised, or is finalised, or this thread may not call it; the size of
-// handles; the timeout), `TOX_NULL_POINTER`, `TOX_RANK_FAILURE`.
+// Fails with `TOX_INVALID_ARGUMENT` (MPI is not initialised, or is finalised, or this thread may not call it; the size
+// of handles; the timeout), `TOX_NULL_POINTER`, `TOX_RANK_FAILURE`.
 //
 // # Safety
 // What `mpi` says is true. `communicator` can be written.
-tox_status tox_communicator_create(const tox_mpi *mpi,
-                                   double timeout,
-                                   tox_communicator **communicator);
+tox_status tox_communicator_create(const tox_mpi *mpi, double timeout, tox_communicator **communicator);
 
 // Writes which rank this is, from 0, and how many there are.
 //
@@ -708,16 +706,16 @@ tox_status tox_communicator_rank(const tox_communicator *communicator, int64_t *
 // `communicator` came from `tox_communicator_create`.
 tox_status tox_communicator_free(const tox_communicator *communicator);
 
-// Releases the memory of this handle, at any time and without the other ranks. NULL is allowed. Plans over it keep what they
-// need.
+// Releases the memory of this handle, at any time and without the other ranks. NULL is allowed. Plans over it keep
+// what they need.
 //
 // # Safety
 // `communicator` came from `tox_communicator_create`, is not in use, and is not used again.
 void tox_communicator_destroy(tox_communicator *communicator);
 
-// Plans an Einstein summation to be shared out, and writes it to `*shared`. All ranks do so together and ask for the same;
-// rank 0 searches the path. `memory_limit` is for each rank. There are at least `slices` slices, or for 0 four for each thread of
-// all ranks; the result has the same bits for any number of ranks that has the same slices.
+// Plans an Einstein summation to be shared out, and writes it to `*shared`. All ranks do so together and ask for the
+// same; rank 0 searches the path. `memory_limit` is for each rank. There are at least `slices` slices, or for 0 four
+// for each thread of all ranks; the result has the same bits for any number of ranks that has the same slices.
 //
 // Fails as `tox_plan_create`, and with `TOX_RANK_FAILURE` for what other ranks fail with.
 //
@@ -752,12 +750,12 @@ tox_status tox_shared_output_shape(const tox_shared *shared, int64_t *extents, s
 // `shared` came from `tox_shared_create`; `buffer` leads to room for `capacity` bytes.
 tox_status tox_shared_describe(const tox_shared *shared, char *buffer, size_t capacity, size_t *length);
 
-// output = alpha * (Einstein sum of the operands) + beta * output, on rank 0, or on all ranks if `all` is not 0. All ranks
-// make this call, with the same operands and factors. `output` is NULL where the result does not go. `progress` may be NULL;
-// it is told about every second, and at the end.
+// output = alpha * (Einstein sum of the operands) + beta * output, on rank 0, or on all ranks if `all` is not 0. All
+// ranks make this call, with the same operands and factors. `output` is NULL where the result does not go. `progress`
+// may be NULL; it is told about every second, and at the end.
 //
-// Fails on all ranks, with the status of its own failure on the one that failed, and `TOX_RANK_FAILURE` on the others. After
-// a failure the output may be partly written.
+// Fails on all ranks, with the status of its own failure on the one that failed, and `TOX_RANK_FAILURE` on the others.
+// After a failure the output may be partly written.
 //
 // # Safety
 // As `tox_plan_run`; `progress` may be called with `context` until this returns.
@@ -1537,13 +1535,14 @@ tox_status tox_plan_argmax(const tox_plan *plan,
                            const DLTensor *output,
                            const DLTensor *configuration);
 
-// Plans an Einstein summation of split tensors, and writes it to `*split`. All ranks do so together and ask for the same.
-// The request has the shapes of the whole tensors; `axes` says for each operand, and behind them for the output, which axis it
-// is split along, from 0, or is −1 for one that is whole on all ranks. `memory_limit` is for what each rank takes beside its
-// parts.
+// Plans an Einstein summation of split tensors, and writes it to `*split`. All ranks do so together and ask for the
+// same. The request has the shapes of the whole tensors; `axes` says for each operand, and behind them for the output,
+// which axis it is split along, from 0, or is −1 for one that is whole on all ranks. `memory_limit` is for what each
+// rank takes beside its parts.
 //
-// Fails as `tox_shared_create`; with `TOX_INVALID_ARGUMENT` also for a single operand, a label twice in one tensor, an extent of 1
-// that stands for another, and if no way is found on which no tensor is whole that is as large as the smallest split operand.
+// Fails as `tox_shared_create`; with `TOX_INVALID_ARGUMENT` also for a single operand, a label twice in one tensor, an
+// extent of 1 that stands for another, and if no way is found on which no tensor is whole that is as large as the
+// smallest split operand.
 //
 // # Safety
 // As `tox_shared_create`; `axes` leads to one number more than there are operands.
@@ -1564,19 +1563,15 @@ void tox_split_destroy(tox_split *split);
 // `split` came from `tox_split_create`; `info` can be written.
 tox_status tox_split_info(const tox_split *split, tox_split_info_t *info);
 
-// Writes the extents of this rank's part of an operand, from 0, or of the output, which comes last: at most `capacity` of
-// them, and to `*rank` how many there are. `rank` may be NULL.
+// Writes the extents of this rank's part of an operand, from 0, or of the output, which comes last: at most `capacity`
+// of them, and to `*rank` how many there are. `rank` may be NULL.
 //
 // # Safety
 // `split` came from `tox_split_create`; `extents` leads to room for `capacity` numbers, and `rank` can be written.
-tox_status tox_split_shape(const tox_split *split,
-                           size_t tensor,
-                           int64_t *extents,
-                           size_t capacity,
-                           int64_t *rank);
+tox_status tox_split_shape(const tox_split *split, size_t tensor, int64_t *extents, size_t capacity, int64_t *rank);
 
-// output = alpha * (Einstein sum of the operands) + beta * output, each tensor being this rank's part. All ranks make this
-// call, with the same factors. After a failure the output is as it was.
+// output = alpha * (Einstein sum of the operands) + beta * output, each tensor being this rank's part. All ranks make
+// this call, with the same factors. After a failure the output is as it was.
 //
 // Fails as `tox_shared_run`.
 //
@@ -1592,18 +1587,17 @@ tox_status tox_split_run(const tox_split *split,
                          double beta_re,
                          double beta_im);
 
-// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits. All ranks
-// make this call.
+// Adds up what the ranks have in a dense tensor, in the order of the ranks, and gives the sum to all: the same bits.
+// All ranks make this call.
 //
 // Fails as `tox_shared_run`, and with `TOX_INVALID_ARGUMENT` for a tensor that is not dense.
 //
 // # Safety
 // `communicator` came from `tox_communicator_create`; nobody else reads or writes the tensor during the call.
-tox_status tox_communicator_sum(const tox_communicator *communicator,
-                                const DLTensor *tensor);
+tox_status tox_communicator_sum(const tox_communicator *communicator, const DLTensor *tensor);
 
-// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure on
-// this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
+// The text of this thread's last failed call: names the operand, the label and the sizes. Valid until the next failure
+// on this thread; empty before the first. UTF-8, and of several lines where a place in an expression is shown.
 const char *tox_last_error(void);
 
 // Loads HDF5, any version from 1.10 to 2.x, for the rest of the process: the library at `path`, or, with NULL, the
