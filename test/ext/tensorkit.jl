@@ -1,5 +1,6 @@
 # TensorKit with our backend and driver, for dense, U(1)- and SU(2)-symmetric tensors: the same contractions and factors
-# as with the defaults; derivatives through the truncated singular value decomposition against differences.
+# as with the defaults; derivatives through the truncated singular value decomposition against differences; and
+# examples/frontends/tensorkit.jl, which uses both.
 module TensorKitOnTheEngine
 using TensorOxide, Test, Random, LinearAlgebra, TensorKit, Zygote
 using TensorKit.TensorOperations: DefaultAllocator, DefaultBackend
@@ -110,6 +111,21 @@ end
     h = 1e-3
     difference = (8 * (at(h) - at(-h)) - (at(2h) - at(-2h))) / 12h
     @test real(dot(gradient, d)) ≈ difference rtol = 1e-7
+end
+
+module Example
+include(joinpath(@__DIR__, "..", "..", "examples", "frontends", "tensorkit.jl"))
+end
+using .Example: DEFAULTS, ENGINE, ground_energy
+
+@testset "example" begin
+    # The model of Affleck, Kennedy, Lieb and Tasaki: exact at bond dimension 2, and for time steps of any length.
+    aklt(symmetry, τ, steps; means = ENGINE) = ground_energy(symmetry, 8; b = 1 / 3, means, lengths = (τ,), steps)
+    @test aklt(:U1, 2.0, 15) ≈ -2 / 3 atol = 1e-9
+    @test aklt(:SU2, 0.5, 10) ≈ -2 / 3 atol = 1e-4
+    @test aklt(:SU2, 0.5, 10) ≈ aklt(:SU2, 0.5, 10; means = DEFAULTS) atol = 1e-12
+    ours, theirs = (ground_energy(:U1, 12; means, lengths = (0.1,), steps = 8) for means in (ENGINE, DEFAULTS))
+    @test ours ≈ theirs atol = 1e-12
 end
 
 end
