@@ -80,13 +80,14 @@ NDTensors.contract(K::Combiner, labelsK, A::OxideTensor, labelsA, labelsC) =
 # Block-sparse tensors. Where signs of fermions go between the blocks, or the result has another order of indices, they
 # are multiplied pair by pair.
 
-function NDTensors.contract(A::OxideBlockSparse{T}, labelsA, B::OxideBlockSparse{T}, labelsB, labelsC) where {T}
+function NDTensors.contract(A::OxideBlockSparse{S}, labelsA, B::OxideBlockSparse{T}, labelsB, labelsC) where {S,T}
     open = (filter(>(0), labelsA)..., filter(>(0), labelsB)...)
     if NDTensors.using_auto_fermion() || labelsC != open
         return invoke(NDTensors.contract, Tuple{AnyBlockSparse,Any,AnyBlockSparse,Any,Any}, A, labelsA, B, labelsB,
                       labelsC)
     end
-    c, C = contract_blocks(data(A), Blocks(A), collect(labelsA), data(B), Blocks(B), collect(labelsB))
+    a, b = map(x -> convert(OxideVector{promote_type(S, T)}, x), (data(A), data(B)))
+    c, C = contract_blocks(a, Blocks(A), collect(labelsA), b, Blocks(B), collect(labelsB))
     return tensor(BlockSparse(c, C, Val(length(open))), contract_inds(inds(A), labelsA, inds(B), labelsB, labelsC))
 end
 function TensorOxide.Blocks(A::OxideBlockSparse{<:Any,N}) where {N}

@@ -73,6 +73,7 @@ end
         C, D = oxide(A) * oxide(B), A * B
         @test agrees(C, D) && NDTensors.nnzblocks(tensor(C)) == NDTensors.nnzblocks(tensor(D))
         @test agrees(oxide(A) * B, D) && agrees(A * oxide(B), D)
+        @test agrees(oxide(A) * oxide(complex(B)), A * complex(B))
         @test agrees(dag(oxide(A)) * oxide(A), dag(A) * A)
         @test agrees(prime(oxide(A), a[1]) * oxide(dag(A)), prime(A, a[1]) * dag(A))
     end
