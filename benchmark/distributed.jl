@@ -25,12 +25,12 @@ function lattice(side, bond)
 end
 
 # What is measured: a name, an expression, sizes, the least number of slices, and by how much the memory of a rank is
-# less than what the contraction takes without slices.
+# less than what the contraction takes without slices; whether each leaf is a block of the output.
 const RUNS = [
-    ("8×8 lattice, bonds of 6", lattice(8, 6)..., 0, 1),
-    ("10×10 lattice, bonds of 4", lattice(10, 4)..., 0, 8),
-    ("512 products of 128×128", "ijb,jkb->ikb", [(128, 128, 512), (128, 128, 512)], 0, 1),
-    ("sum of 1024 products of 3 128×128", "ijb,jkb,klb->il", fill((128, 128, 1024), 3), 256, 1),
+    ("8×8 lattice, bonds of 6", lattice(8, 6)..., 0, 1, false),
+    ("10×10 lattice, bonds of 4", lattice(10, 4)..., 0, 8, false),
+    ("512 products of 128×128", "ijb,jkb->ikb", fill((128, 128, 512), 2), 0, 1, true),
+    ("sum of 1024 products of 3 128×128", "ijb,jkb,klb->il", fill((128, 128, 1024), 3), 256, 1, false),
 ]
 # Larger than what a rank may take: a lattice in slices, and a chain of products that is split.
 const LIMIT = 128 << 20
@@ -78,22 +78,22 @@ function measure(folder)
         say(@sprintf("  a call with a sum of one number %.1f µs; of 32 MiB %.2f GB/s", 1e6least,
                      2sizeof(many) * (c.size - 1) / c.size / bytes / 1e9))
     end
-    for (name, expression, sizes, slices, part) in RUNS
+    for (name, expression, sizes, slices, part, apart) in RUNS
         arrays = numbers(sizes)
         plain = contraction_plan(expression, sizes; search_time = 0.2)
         limit = part == 1 ? 0 : Int(plain.info.peak_bytes) ÷ part
         path = TensorOxide.contraction_path(plain)
         plan = contraction_plan(expression, sizes; comm = c, memory_limit = limit, slices = slices, path = path)
-        info = plan.info
         sliced = contraction_plan(expression, sizes; memory_limit = limit, path = path)
+        info = plan.info
+        result = zeros(plan.output_size)
+        target = c.rank == 0 ? result : nothing
         # The others of several ranks do what rank 0 does, for the same share of the cores.
-        seconds, alone = medians((() -> plan(arrays...; result = :root), () -> sliced(arrays...)), 9)
-        leaves = Int(info.leaves)
-        bytes = 8prod(plan.output_size)
+        seconds, alone = medians((() -> plan(target, arrays...; result = :root), () -> sliced(result, arrays...)), 9)
         say(@sprintf("  %-34s %6d slices in %5d leaves, %.3f× the arithmetic: %8.4f s; without MPI %8.4f s", name,
-                     info.plan.slices, leaves, info.slicing_overhead, seconds, alone),
+                     info.plan.slices, info.leaves, info.slicing_overhead, seconds, alone),
             c.size == 1 ? @sprintf(" with %d slices (%+.1f %%)", sliced.info.slices, 100(seconds / alone - 1)) : "")
-        say("@ ", join((name, leaves, seconds, bytes, least), '\t'))
+        say("@ ", join((name, info.leaves, seconds, sizeof(result), Int(apart)), '\t'))
     end
 
     name, expression, sizes = LARGE
@@ -143,13 +143,14 @@ function main(name = "mpich", ranks...)
     ENV["JULIA_NUM_THREADS"] = ENV["OPENBLAS_NUM_THREADS"] = "1"
     alone = Dict{String,Float64}()
     for n in (isempty(ranks) ? (1, 2, 3, 4) : parse.(Int, ranks))
-        for (name, leaves, seconds, bytes, call) in started(folder, n)
+        for (name, leaves, seconds, bytes, apart) in started(folder, n)
             n == 1 && (alone[name] = seconds)
             haskey(alone, name) || continue
             slower = max(n / Sys.CPU_THREADS, 1)
-            model = predicted(Int(leaves), n, slower * alone[name] / leaves, bytes, ONE_MACHINE)
-            @printf("  %-34s %d ranks: %.4f s, the model says %.4f s; efficiency %.1f %%\n", name, n, seconds, model.total,
-                    100alone[name] / (seconds * min(n, Sys.CPU_THREADS)))
+            model = predicted(Int(leaves), n, slower * alone[name] / leaves, bytes, ONE_MACHINE; all = false,
+                              blocks = apart == 1 ? Int(leaves) : 1)
+            @printf("  %-34s %d ranks: %.4f s, the model says %.4f s; efficiency %.1f %%\n", name, n, seconds,
+                    model.total, 100alone[name] / (seconds * min(n, Sys.CPU_THREADS)))
         end
     end
 end

@@ -74,14 +74,18 @@ function dealt(leaves, ranks, t, machine; speeds = 0.0, times = 0.0)
     return finish, units
 end
 
-"Seconds of a run: agreeing and parting, the leaves, sums along a tree over the ranks, the result to all."
-function predicted(leaves, ranks, t, bytes, machine; spread...)
+"""
+Seconds of a run: agreeing and parting, the leaves, sums along a tree over the ranks, the result to all, or to rank 0. The
+output has `bytes` bytes in so many blocks.
+"""
+function predicted(leaves, ranks, t, bytes, machine; blocks = 1, all = true, spread...)
     latency, service, byte = machine
     finish, units = dealt(leaves, ranks, t, machine; spread...)
+    levels = ranks == 1 ? 0 : ceil(Int, log2(leaves ÷ blocks))
     star = ranks == 1 ? 0.0 : 4 * (ranks - 1) * service + 4latency
     owners = 16units * byte * min(ranks - 1, 64) + (ranks - 1) * service
-    sums = ranks == 1 ? 0.0 : ceil(log2(leaves)) * (latency + 2bytes * byte)
-    result = ceil(log2(ranks)) * (latency + bytes * byte)
+    sums = levels * (latency + 2bytes / blocks * byte)
+    result = all ? ceil(log2(ranks)) * (latency + bytes * byte) : (ranks - 1) / ranks * bytes * byte
     return (finish = finish, star = star, owners = owners, sums = sums, result = result, units = units,
             total = finish + star + owners + sums + result)
 end

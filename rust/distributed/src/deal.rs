@@ -11,6 +11,9 @@
 
 use std::ops::Range;
 
+/// The part of a unit's time that beginning it anew may take, where there are leaves enough.
+const RESTARTS: f64 = 0.1;
+
 /// Deals out the leaves from 0 on.
 #[derive(Debug)]
 pub(crate) struct Dealer {
@@ -18,6 +21,8 @@ pub(crate) struct Dealer {
     leaves: usize,
     /// Length of the last unit.
     unit: usize,
+    /// Shortest unit, a power of two, but for the last.
+    least: usize,
     /// How many threads of all ranks compute.
     workers: usize,
     owners: Owners,
@@ -28,8 +33,11 @@ pub(crate) struct Dealer {
 pub(crate) struct Owners(Vec<(usize, usize)>);
 
 impl Dealer {
-    pub(crate) fn new(leaves: usize, workers: usize) -> Dealer {
-        Dealer { next: 0, leaves, unit: usize::MAX, workers, owners: Owners::default() }
+    /// `restart` is what it takes to begin a unit, over what all leaves take.
+    pub(crate) fn new(leaves: usize, workers: usize, restart: f64) -> Dealer {
+        let least = ((restart * leaves as f64 / RESTARTS) as usize).min(leaves / workers);
+        let least = power_of_two(least.max(1));
+        Dealer { next: 0, leaves, unit: usize::MAX, least, workers, owners: Owners::default() }
     }
 
     /// The next unit; `None` if there are no more.
@@ -38,7 +46,7 @@ impl Dealer {
         if left == 0 {
             return None;
         }
-        self.unit = self.unit.min(power_of_two((left / (2 * self.workers)).max(1)));
+        self.unit = self.unit.min(power_of_two((left / (2 * self.workers)).max(self.least)));
         let unit = self.next..self.next + self.unit.min(left);
         self.owners.0.push((unit.start, rank));
         self.next = unit.end;
@@ -79,8 +87,8 @@ mod tests {
     #[test]
     fn every_leaf_is_dealt_once_in_units_of_the_sum_tree() {
         for leaves in [1, 2, 3, 7, 64, 100, 4096] {
-            for workers in [1, 2, 3, 16] {
-                let mut dealer = Dealer::new(leaves, workers);
+            for (workers, restart) in [(1, 0.0), (2, 0.0), (2, 0.3), (3, 0.0), (16, 0.0), (16, 0.001)] {
+                let mut dealer = Dealer::new(leaves, workers, restart);
                 let (mut at, mut units) = (0, Vec::new());
                 while let Some(unit) = dealer.deal(units.len() % workers) {
                     assert_eq!(unit.start, at);
@@ -89,8 +97,11 @@ mod tests {
                     units.push(unit);
                 }
                 assert_eq!(at, leaves);
-                // The last units are single leaves, and of large ones there are few.
-                assert!(units.len() == 1 || units[units.len() - 1].len() == 1);
+                // The last units are single leaves, unless that takes long, and of large ones there are few.
+                assert!(units.len() == 1 || restart > 0.0 || units[units.len() - 1].len() == 1);
+                if restart == 0.3 && leaves >= 2 {
+                    assert!(units[0].len() == power_of_two(leaves / workers), "{units:?}");
+                }
                 assert!(units.len() <= workers * (3 * leaves.ilog2() as usize + 5), "{} units", units.len());
                 let owners = Owners::from_bytes(&dealer.owners().unwrap().to_bytes());
                 for (k, unit) in units.into_iter().enumerate() {

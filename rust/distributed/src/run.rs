@@ -176,7 +176,7 @@ impl<'a, 'g, T: Element> Talk<'a, 'g, T> {
         tell: &'g mut dyn FnMut(Progress) -> bool,
     ) -> Talk<'a, 'g, T> {
         let (leaves, now) = (work.of.leaves(), Instant::now());
-        let dealer = Dealer::new(leaves, work.of.workers * group.size());
+        let dealer = Dealer::new(leaves, work.of.workers * group.size(), work.of.shares.restart);
         let blocks = if output.is_some() { work.of.shares.blocks } else { 0 };
         Talk { work, group, beta, output, target, tell, dealer, owners: None, asked: 0, blocks, start: now, told: now }
     }
