@@ -10,8 +10,10 @@ using TensorOxide, Printf
 const Machine = NamedTuple{(:latency, :service, :byte),NTuple{3,Float64}}
 # What `distributed.jl` measures with two ranks on two cores (a call of one number is six messages, one after another),
 # and what is supposed of a cluster's network.
-const ONE_MACHINE = Machine((2e-6, 1e-6, 1 / 2e9))
+const ONE_MACHINE = Machine((5e-7, 2.5e-7, 1 / 1.4e9))
 const CLUSTER = Machine((2e-6, 1e-6, 1 / 10e9))
+"Floating-point operations in a second of one thread: of the amplitude after 10 cycles, single precision, in 64 MiB."
+const RATE = 1e11
 "How often rank 0 looks for messages while its threads compute, in seconds."
 const LOOK = 1e-3
 "From how many seconds of a leaf on no unit is asked for ahead."
@@ -90,13 +92,37 @@ function predicted(leaves, ranks, t, bytes, machine; blocks = 1, all = true, spr
             total = finish + star + owners + sums + result)
 end
 
-"A line for each number of ranks."
-function table(name, leaves, t, bytes)
+"A line for each number of ranks: `useful` is the part of the arithmetic that would be done without slices."
+function table(name, leaves, t, bytes; useful = 1.0)
     println(name)
     for ranks in (1, 100, 1000, 10_000, 50_000)
         p = predicted(leaves, ranks, t, bytes, CLUSTER; speeds = 0.05, times = 0.02)
-        @printf("  %6d ranks: %12.4g s, efficiency %5.1f %%; units %7d, star %.1e, owners %.1e, sums %.1e, result %.1e s\n",
-                ranks, p.total, 100leaves * t / ranks / p.total, p.units, p.star, p.owners, p.sums, p.result)
+        efficiency = leaves * t / ranks / p.total
+        @printf("  %6d ranks: %10.4g s, efficiency %5.1f %%, with the slicing %5.1f %%; ", ranks, p.total,
+                100efficiency, 100efficiency * useful)
+        @printf("units %7d, star %.1e, owners %.1e, sums %.1e, result %.1e s\n", p.units, p.star, p.owners, p.sums,
+                p.result)
+    end
+end
+
+"One amplitude of a circuit on Sycamore's qubits, in slices that fit so many GiB of each rank."
+function amplitude(cycles, search_time)
+    expression, sizes = sycamore(cycles)
+    plan(; options...) = contraction_plan(expression, sizes; eltype = ComplexF32, options...)
+    whole = plan(search_time = search_time)
+    @printf("Sycamore, %d cycles: %.3g operations, %.3g GiB\n", cycles, whole.info.flops, whole.info.peak_bytes / 2^30)
+    for gigabytes in (64, 16, 4, 1)
+        limit = gigabytes << 30
+        # The path of the least operations in slices, or one that was searched for this limit.
+        sliced = [try plan(; memory_limit = limit, given...) catch; nothing end for given in
+                  ((path = TensorOxide.contraction_path(whole),), (search_time = search_time,))]
+        sliced = filter(!isnothing, sliced)
+        isempty(sliced) && (println(" in $gigabytes GiB: no slicing was found"); continue)
+        info = sliced[argmin([plan.info.flops for plan in sliced])].info
+        overhead = info.flops / whole.info.flops
+        leaves = min(power_of_two(Int(info.slices)), 1 << 16)
+        table(@sprintf(" in %d GiB: %d slices, %.3g times the operations", gigabytes, info.slices, overhead), leaves,
+              info.flops / RATE / leaves, 8; useful = 1 / overhead)
     end
 end
 
@@ -105,19 +131,7 @@ function main(search_time = 60.0)
         table("65536 leaves of $t s", 65536, t, 8)
     end
     table("65536 leaves of 1 s, 1 GiB of output", 65536, 1.0, 1 << 30)
-    for cycles in (12, 14, 20)
-        expression, sizes = sycamore(cycles)
-        whole = contraction_plan(expression, sizes; eltype = ComplexF32, search_time = search_time)
-        path = TensorOxide.contraction_path(whole)
-        for gigabytes in (64, 16, 4, 1)
-            plan = contraction_plan(expression, sizes; eltype = ComplexF32, path = path, memory_limit = gigabytes << 30)
-            slices = Int(plan.info.slices)
-            leaves = min(power_of_two(slices), 1 << 16)
-            @printf("Sycamore, %d cycles: %.3g multiplications, %.3g bytes whole; %d GiB a rank: %d slices, %.3g× as many\n",
-                    cycles, whole.info.flops, whole.info.peak_bytes, gigabytes, slices, plan.info.flops / whole.info.flops)
-            table("  at $(RATE / 1e9)e9 multiplications a second", leaves, plan.info.flops / RATE / leaves, 8)
-        end
-    end
+    foreach(cycles -> amplitude(cycles, search_time), (12, 14, 20))
 end
 
 if abspath(PROGRAM_FILE) == @__FILE__

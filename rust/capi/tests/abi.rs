@@ -2,47 +2,16 @@
 
 #![allow(unsafe_code)] // a foreign host calls with raw pointers
 
+mod host;
+
 use std::ffi::{c_char, CStr, CString};
 use std::ptr::{null, null_mut};
 
 use approx::assert_abs_diff_eq;
+use host::{last_error, Host};
 use tensoroxide::*;
 use tensoroxide_tensor::dlpack::{DLDataType, DLDevice, DLTensor};
 use tensoroxide_tensor::{with_scalar, Complex64, DType, Scalar};
-
-/// A dense column-major tensor and what a `DLTensor` points to.
-struct Host<T> {
-    data: Vec<T>,
-    shape: Vec<i64>,
-    strides: Vec<i64>,
-}
-
-impl<T: Scalar> Host<T> {
-    fn new(shape: &[i64], value: impl Fn(usize) -> f64) -> Host<T> {
-        let strides =
-            shape.iter().scan(1, |step, &extent| Some(std::mem::replace(step, *step * extent.max(1)))).collect();
-        let count = shape.iter().product::<i64>() as usize;
-        let data = (0..count).map(|i| T::from_c64(Complex64::new(value(i), -value(i) / 2.0))).collect();
-        Host { data, shape: shape.to_vec(), strides }
-    }
-
-    fn tensor(&mut self) -> DLTensor {
-        DLTensor {
-            data: self.data.as_mut_ptr().cast(),
-            device: DLDevice { device_type: 1, device_id: 0 },
-            ndim: self.shape.len() as i32,
-            dtype: T::DTYPE.into(),
-            shape: self.shape.as_mut_ptr(),
-            strides: self.strides.as_mut_ptr(),
-            byte_offset: 0,
-        }
-    }
-}
-
-fn last_error() -> String {
-    // SAFETY: the text lives until this thread's next failure.
-    unsafe { CStr::from_ptr(tox_last_error()) }.to_str().unwrap().to_owned()
-}
 
 struct Planned(*mut tox_plan);
 
