@@ -1,4 +1,4 @@
-# A driver for MatrixAlgebraKit's algorithms. Each method hands its arrays to src/driver.jl, once it is sure that no
+# A driver for MatrixAlgebraKit's algorithms. Each method hands its arrays to src/frontends/driver.jl, once it is sure that no
 # option asks for what the engine does not offer. Algorithms that are not here are refused by MatrixAlgebraKit itself.
 module TensorOxideMatrixAlgebraKitExt
 
