@@ -6,13 +6,18 @@ using Test, TensorOxide
 # Not within backticks, where Julia 1.5 takes the working directory for `@__DIR__`.
 const MPI_TESTS, MPI_SCRIPT = joinpath(@__DIR__, "mpi"), joinpath(dirname(@__DIR__), "deps", "mpi.sh")
 const MPI_FOLDER = joinpath(dirname(@__DIR__), ".tools", "mpi")
-const RANK_JULIA = `$(joinpath(Sys.BINDIR, "julia")) -O0 --inline=no --startup-file=no`
+const RANK_JULIA = `$(joinpath(Sys.BINDIR, "julia")) --startup-file=no`
 
-"Starts ranks on one thread each, and returns the process and what it prints."
-function start(library, ranks, options, script, args...; threads = 1, shield = ``)
+"""
+Starts ranks on so many threads each, and returns the process and what it prints. A script that is short is interpreted
+sooner than it is compiled.
+"""
+function start(library, ranks, options, script, args...; threads = 1, shield = ``, interpret = false)
     mpiexec = joinpath(MPI_FOLDER, library, "mpiexec")
     output = IOBuffer()
-    julia = `$RANK_JULIA --project=$(dirname(dirname(MPI_TESTS))) $(joinpath(MPI_TESTS, script)) $(realpath(joinpath(MPI_FOLDER, library))) $args`
+    mode = interpret ? `--compile=min` : `-O0 --inline=no`
+    project, folder = dirname(dirname(MPI_TESTS)), realpath(joinpath(MPI_FOLDER, library))
+    julia = `$RANK_JULIA $mode --project=$project $(joinpath(MPI_TESTS, script)) $folder $args`
     process = withenv("JULIA_NUM_THREADS" => threads, "OPENBLAS_NUM_THREADS" => 1) do
         run(pipeline(`$mpiexec $options -n $ranks $shield $julia`; stdout = output, stderr = output); wait = false)
     end
@@ -44,7 +49,8 @@ if Sys.islinux() && isfile("/etc/debian_version")
         reference = nothing
         for ranks in (library == "abi" ? (1, 2) : 1:4)
             everything = ranks == 2 ? ["everything"] : String[]
-            started = start(library, ranks, ``, "results.jl", everything...; threads = ranks == 2 ? 2 : 1)
+            started = start(library, ranks, ``, "results.jl", everything...; threads = ranks == 2 ? 2 : 1,
+                            interpret = ranks != 2)
             @test ends(started)
             lines = printed(started)
             @test !isempty(lines)
