@@ -20,7 +20,8 @@ end
 
 @testset "$symmetry" for symmetry in (:U1, :SU2)
     _, E = ground_state(symmetry, 8, 32; alg_svd = ENGINE)
-    @test E ≈ exact(8) atol = 1e-10
+    # The eigensolver of DMRG2 stops some 1e-9 above, with the defaults, too.
+    @test E ≈ exact(8) atol = 1e-8
     _, E₀ = ground_state(symmetry, 12, 16)
     _, E = ground_state(symmetry, 12, 16; alg_svd = ENGINE)
     @test E ≈ E₀ atol = 1e-10
