@@ -9,7 +9,7 @@ using TensorOxide: TensorOxide, Communicator
 const COMMUNICATORS = IdDict{MPI.Comm,Communicator}()
 
 function TensorOxide.communicator(comm::MPI.Comm; timeout::Real = 120)
-    return get!(COMMUNICATORS, comm) do
+    return TensorOxide.remembered!(COMMUNICATORS, comm) do
         TensorOxide.communicator(API.libmpi_handle; comm = comm.val, byte = MPI.BYTE.val,
                                  errors_return = MPI.ERRORS_RETURN.val, any_source = MPI.ANY_SOURCE,
                                  thread_serialized = MPI.THREAD_SERIALIZED.val, timeout = timeout)

@@ -591,9 +591,9 @@ function split_shape(handle, tensor, extents)
     return rank[]
 end
 split_run(handle, operands, count, conj, output, α, β) =
-    check(ccall(ENGINE[].tox_split_run, Int32,
-                (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
-                handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β)))
+    ccall(ENGINE[].tox_split_run, Int32,
+          (Ptr{Cvoid}, Ptr{DLTensor}, Csize_t, Ptr{UInt8}, Ptr{DLTensor}, Cdouble, Cdouble, Cdouble, Cdouble),
+          handle, operands, count, conj, output, real(α), imag(α), real(β), imag(β))
 
 # Of a matrix that is singular or not definite, `index` tells where that showed, counted from 0.
 @inline function check(status::Int32, index::Ref{Int64})

@@ -23,9 +23,10 @@ mutable struct Communicator
     handle::Ptr{Cvoid}
     rank::Int
     size::Int
+    freed::Bool
     function Communicator(handle)
         rank, size = communicator_rank(handle)
-        communicator = new(handle, rank, size)
+        communicator = new(handle, rank, size, false)
         finalizer(c -> communicator_destroy(c.handle), communicator)
         return communicator
     end
@@ -41,7 +42,8 @@ A [`Communicator`](@ref) for contractions over the ranks of `comm`: all of its r
 `MPI.Init()`. A rank that is not heard of for `timeout` seconds is taken for dead. It does not matter how long a slice
 takes, since the rank answers while it computes; but all ranks have to come to a call within this time of each other.
 
-The first form needs MPI.jl to be loaded, and gives the same communicator for the same `comm` each time. The second is
+The first form needs MPI.jl to be loaded, and gives the same communicator for the same `comm` each time, with the timeout of
+the first, until it is freed. The second is
 for an MPI library that something else has loaded and initialised: `library` is its handle as from `Libdl.dlopen`;
 `comm`, `byte` and `errors_return` are the handles `MPI_Comm`, `MPI_BYTE` and `MPI_ERRORS_RETURN`, of type `Cint` where the
 library's handles are integers (MPICH), and `Ptr{Cvoid}` otherwise (Open MPI, the standard ABI of MPI 5); `any_source`
@@ -67,7 +69,17 @@ communicator(comm) = throw(ArgumentError(
 Give the engine's duplicate back to MPI. All ranks do so, before `MPI.Finalize()`; plans over it cannot be run any more.
 Without this it lives as long as MPI does.
 """
-free(c::Communicator) = communicator_free(c.handle)
+function free(c::Communicator)
+    communicator_free(c.handle)
+    c.freed = true
+    return nothing
+end
+
+"The communicator that was made for `comm` before, unless it was freed since; else a new one, by `make`, which all ranks call."
+function remembered!(make, communicators, comm)
+    c = get(communicators, comm, nothing)
+    return c === nothing || c.freed ? (communicators[comm] = make()) : c
+end
 
 """
     TensorOxide.Progress
@@ -116,8 +128,9 @@ Every rank gives the same operands. With `result = :all` every rank gets the res
 and the others get `nothing` (and give `nothing` for `C`). `progress` is a function that is called on rank 0 with a
 [`TensorOxide.Progress`](@ref), about every second and at the end; what it throws ends the run on all ranks.
 
-`plan.info` has `leaves`, in how many pieces the work is dealt out, `slices`, `peak_bytes` (of each rank), `flops`, and
-`slicing_overhead`, how many times the arithmetic of the same path without slices.
+`plan.info` has `leaves`, in how many pieces the work is dealt out, `threads` of each rank, `slicing_overhead`, how many times
+the arithmetic of the same path without slices, and in `plan.info.plan` what a [`ContractionPlan`](@ref
+TensorOxide.ContractionPlan) has, such as `slices`, `flops` and `peak_bytes` (of each rank).
 """
 mutable struct SharedPlan{T,N,M}
     handle::Ptr{Cvoid}
@@ -159,37 +172,50 @@ function (plan::SharedPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::N
     K == M + 1 || throw(ArgumentError(
         "the plan for $(repr(plan.expression)) takes $M operands, and an output before them if it is to be written in " *
         "place; it was called with $K arrays"))
-    C = first(args)
-    here ? check_output(T, C) : (C = nothing)
+    C = here ? first(args) : nothing
     execute!(plan, C, tail(args), α, β, result, progress)
     return C
 end
 
 function execute!(plan::SharedPlan{T}, C, args::Tuple, α, β, result, progress) where {T}
-    As = Any[operand(T, args[k], k) for k in 1:length(args)]
-    α, β = ComplexF64(scalar(T, α, "α")), ComplexF64(scalar(T, β, "β"))
-    outputs = C === nothing ? 0 : 1
-    frame = Vector{Int64}(undef, words(As) + outputs * (C === nothing ? 0 : words(C)))
+    all = result === :all
+    refuse() = shared_run(plan.handle, C_NULL, 1, C_NULL, C_NULL, all, 1, 0, C_NULL, C_NULL)
     listener = Listener(progress, nothing)
     callback = progress === nothing ? C_NULL : @cfunction(told, Int32, (Ptr{Cvoid}, UInt64, UInt64, Cdouble))
-    status = Int32(0)
-    GC.@preserve plan frame C As listener begin
-        tensors = convert(Ptr{DLTensor}, pointer(frame))
-        output = tensors + length(As) * sizeof(DLTensor)
-        flags = convert(Ptr{UInt8}, output + outputs * sizeof(DLTensor))
-        room = convert(Ptr{Int64}, flags) + 8length(As)
-        room = place_all!(tensors, 1, flags, room, As)
-        if C !== nothing
-            conj, _ = place!(output, 1, room, C, OUTPUT)
-            # The ranks would have to agree on it.
-            conj && throw(ArgumentError("the output shows complex conjugates; give the array that it is of"))
-        end
-        status = shared_run(plan.handle, tensors, length(As), flags, C === nothing ? C_NULL : output, result === :all,
-                            α, β, callback, pointer_from_objref(listener))
+    status = GC.@preserve plan listener with_tensors(refuse, T, C, args, α, β) do tensors, flags, output, α, β
+        shared_run(plan.handle, tensors, length(args), flags, output, all, α, β, callback, pointer_from_objref(listener))
     end
     listener.thrown === nothing || throw(listener.thrown.ex)
     check(status)
     return nothing
+end
+
+"""
+Call `run` with the operands, the output (or NULL, where `C` is `nothing`) and the factors as the engine takes them. If they
+cannot be had, the other ranks, which wait for this one, are told by `refuse`.
+"""
+function with_tensors(run, refuse, T, C, args::Tuple, α, β)
+    begun = false
+    try
+        C === nothing || check_output(T, C)
+        As = Any[operand(T, args[k], k) for k in 1:length(args)]
+        α, β = ComplexF64(scalar(T, α, "α")), ComplexF64(scalar(T, β, "β"))
+        frame = Vector{Int64}(undef, words(As) + (C === nothing ? 0 : words(C)))
+        GC.@preserve frame C As begin
+            tensors = convert(Ptr{DLTensor}, pointer(frame))
+            output = tensors + length(As) * sizeof(DLTensor)
+            flags = convert(Ptr{UInt8}, C === nothing ? output : output + sizeof(DLTensor))
+            room = place_all!(tensors, 1, flags, convert(Ptr{Int64}, flags) + 8length(As), As)
+            # The ranks would have to agree on it.
+            C === nothing || !first(place!(output, 1, room, C, OUTPUT)) ||
+                throw(ArgumentError("the output shows complex conjugates; give the array that it is of"))
+            begun = true
+            return run(tensors, flags, C === nothing ? convert(Ptr{DLTensor}, C_NULL) : output, α, β)
+        end
+    catch
+        begun || refuse()
+        rethrow()
+    end
 end
 
 function Base.show(io::IO, plan::SharedPlan{T}) where {T}

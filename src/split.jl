@@ -63,24 +63,16 @@ function (plan::SplitPlan{T,N,M})(args::Vararg{Any,K}; α::Number = true, β::Nu
     end
     K == M + 1 || throw(ArgumentError("the plan takes $M operands, and an output before them if it is to be written in " *
                                       "place; it was called with $K arrays"))
-    check_output(T, first(args))
     execute!(plan, first(args), tail(args), α, β)
     return first(args)
 end
 
 function execute!(plan::SplitPlan{T}, C, args::Tuple, α, β) where {T}
-    As = Any[operand(T, args[k], k) for k in 1:length(args)]
-    α, β = ComplexF64(scalar(T, α, "α")), ComplexF64(scalar(T, β, "β"))
-    frame = Vector{Int64}(undef, words(As) + words(C))
-    GC.@preserve plan frame C As begin
-        tensors = convert(Ptr{DLTensor}, pointer(frame))
-        output = tensors + length(As) * sizeof(DLTensor)
-        flags = convert(Ptr{UInt8}, output + sizeof(DLTensor))
-        room = place_all!(tensors, 1, flags, convert(Ptr{Int64}, flags) + 8length(As), As)
-        conj, _ = place!(output, 1, room, C, OUTPUT)
-        conj && throw(ArgumentError("the output shows complex conjugates; give the array that it is of"))
-        split_run(plan.handle, tensors, length(As), flags, output, α, β)
+    refuse() = split_run(plan.handle, C_NULL, 1, C_NULL, C_NULL, 1, 0)
+    status = GC.@preserve plan with_tensors(refuse, T, C, args, α, β) do tensors, flags, output, α, β
+        split_run(plan.handle, tensors, length(args), flags, output, α, β)
     end
+    check(status)
     return nothing
 end
 

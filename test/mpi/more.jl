@@ -30,6 +30,14 @@ let
         # One rank has operands of other sizes.
         thrown = try plan(rank == 1 ? B[1:2, :, :] : A, B) catch e; e end
         @test rank == 1 ? thrown isa DimensionMismatch : thrown isa ErrorException && occursin("rank 1", thrown.msg)
+        # One rank has operands that the engine never sees: the others hear of it at once, and go on.
+        wrong = rank == 1 ? Any[ComplexF64.(A), B] : Any[A, B]
+        seconds = @elapsed thrown = try plan(wrong...) catch e; e end
+        @test rank == 1 ? thrown isa ArgumentError : thrown isa ErrorException && occursin("rank 1", thrown.msg)
+        output = rank == 1 ? zeros(Float32, 32, 8, 8) : zeros(32, 8, 8)
+        seconds += @elapsed thrown = try plan(output, A, B) catch e; e end
+        @test rank == 1 ? thrown isa ArgumentError : thrown isa ErrorException && occursin("rank 1", thrown.msg)
+        @test seconds < 20                  # of a timeout of 60
         @test plan(A, B) == einsum("bij,bjk->bik", A, B)
     end
     @test sprint(show, plan) == "SharedPlan{Float64}(\"bij,bjk->bik\": 32×8×8, 32×8×8; $ranks ranks)"
@@ -68,12 +76,17 @@ let
     @test TensorOxide.allsum!(c, [sum(abs2, x)])[1] ≈ 1
     @test sqrt(TensorOxide.allsum!(c, [sum(abs2, apply(x) .- λ .* x)])[1]) < 1e-8
 
-    # A second communicator beside the first, given back again.
-    second = connect(timeout = 20)
+    # A second communicator beside the first, given back again; what is remembered of it is not used any more then.
+    known = IdDict{Any,Any}()
+    second = TensorOxide.remembered!(() -> connect(timeout = 20), known, :world)
+    @test TensorOxide.remembered!(error, known, :world) === second
     plan = contraction_plan("i,i->", ((100,), (100,)); comm = second, slices = 7)
     @test plan(collect(1:100.0), ones(100)) ≈ 5050
     TensorOxide.free(second)
     @test_throws ErrorException plan(collect(1:100.0), ones(100))
+    third = TensorOxide.remembered!(() -> connect(timeout = 20), known, :world)
+    @test third !== second && TensorOxide.allsum!(third, [1.0]) == [ranks]
+    TensorOxide.free(third)
 
     if Threads.nthreads() > 1
         # MPI was initialised for its main thread.

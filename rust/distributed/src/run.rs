@@ -182,24 +182,12 @@ impl<'a, 'g, T: Element> Talk<'a, 'g, T> {
     }
 
     pub(crate) fn run(mut self) -> Result<(), Error> {
-        let of = self.work.of;
+        let Work { of, operands, conj, alpha, .. } = self.work;
         if self.group.size() == 1 && of.workers == 1 {
-            match self.output.take() {
+            match self.output.take_if(|_| of.einsum.plan().slices() == 1) {
                 // Nothing is added up: the result is written where it goes at once.
-                Some(output) if of.einsum.plan().slices() == 1 => {
-                    of.einsum.run(
-                        self.work.alpha,
-                        self.work.operands,
-                        self.work.conj,
-                        self.beta,
-                        output,
-                        Threads::ONE,
-                    )?;
-                }
-                output => {
-                    self.output = output;
-                    self.alone()?;
-                }
+                Some(output) => of.einsum.run(*alpha, operands, conj, self.beta, output, Threads::ONE)?,
+                None => self.alone()?,
             }
         } else {
             let work = self.work;

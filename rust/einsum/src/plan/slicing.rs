@@ -100,7 +100,7 @@ pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) 
         (cost * if outcome.set.iter().all(of_output) { 1.0 } else { SUMS }, outcome.set)
     };
     // Range by range, each time the cheapest. A label that is cheap at first may become dear when its ranges are short:
-    // so also without the output's labels, and with these alone.
+    // so also without the output's labels, and with these alone, where there are both.
     let grown = |allowed: [bool; 2]| {
         let mut best = price(plan.cut.slices());
         while number(&best.1) < least as f64 {
@@ -113,18 +113,17 @@ pub(super) fn share(plan: &Plan, whole: &Plan, least: usize, build: &Build<'_>) 
         }
         best
     };
-    let enough = |set: &[Slice]| number(set).min(least as f64);
-    let sets = [[true, true], [true, false], [false, true]].map(grown);
-    let set = sets.into_iter().reduce(|best, other| {
-        let better = enough(&other.1) > enough(&best.1) || enough(&other.1) == enough(&best.1) && other.0 < best.0;
-        if better {
-            other
-        } else {
-            best
+    let mut best = grown([true, true]);
+    if !whole.network().output.is_empty() {
+        // Enough slices count before what they cost.
+        let missing = |set: &[Slice]| (least as f64 - number(set)).max(0.0);
+        for other in [[true, false], [false, true]].map(grown) {
+            if (missing(&other.1), other.0) < (missing(&best.1), best.0) {
+                best = other;
+            }
         }
-    });
-    let set = set.map(|(_, set)| set).unwrap_or_default();
-    let mut set = model.by_speed(set);
+    }
+    let mut set = model.by_speed(best.1);
     set.sort_by_key(of_output);
     let mut last = Err(Error::MemoryLimit { limit: 0, needed: 0 });
     for hoist in [true, false] {
